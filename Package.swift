@@ -1,0 +1,84 @@
+// swift-tools-version: 6.2
+import PackageDescription
+
+// One place for the language settings of every target.
+let settings: [SwiftSetting] = [
+    .swiftLanguageMode(.v6),
+    .enableUpcomingFeature("ExistentialAny"),
+    .enableUpcomingFeature("MemberImportVisibility"),
+    .enableUpcomingFeature("InternalImportsByDefault"),
+    // An async function runs on its caller's executor: nothing hops off a simulation's own executor by accident.
+    .enableUpcomingFeature("NonisolatedNonsendingByDefault"),
+]
+
+let production: TargetDependencyCondition? = .when(traits: ["Production"])
+
+let package = Package(
+    name: "Rehearsal",
+    platforms: [.macOS(.v15)],
+    products: [
+        .library(name: "Ports", targets: ["Ports"]),
+        .library(name: "SimCore", targets: ["SimCore"]),
+        .library(name: "Outbox", targets: ["Outbox"]),
+        .executable(name: "simulate", targets: ["simulate"]),
+        .executable(name: "commerce", targets: ["commerce"]),
+    ],
+    traits: [
+        .trait(
+            name: "Production",
+            description: "Adapters for real servers: links Debian's libpq, librdkafka and libmicrohttpd."),
+        .default(enabledTraits: []),
+    ],
+    targets: [
+        .target(name: "Ports", swiftSettings: settings),
+        .target(name: "SimCore", dependencies: ["Ports"], swiftSettings: settings),
+        .target(name: "Outbox", dependencies: ["Ports"], swiftSettings: settings),
+        .target(name: "Domain", dependencies: ["Ports", "Outbox"], swiftSettings: settings),
+
+        // Production adapters. With the trait off they are empty, and no C library is looked for.
+        .systemLibrary(name: "Clibpq", path: "Sources/Adapters/Clibpq", pkgConfig: "libpq"),
+        .systemLibrary(name: "Crdkafka", path: "Sources/Adapters/Crdkafka", pkgConfig: "rdkafka"),
+        .systemLibrary(name: "Cmicrohttpd", path: "Sources/Adapters/Cmicrohttpd", pkgConfig: "libmicrohttpd"),
+        .target(name: "AdapterJSON", dependencies: ["Ports"], path: "Sources/Adapters/JSON", swiftSettings: settings),
+        .target(
+            name: "AdapterPostgres",
+            dependencies: ["Ports", "AdapterJSON", .target(name: "Clibpq", condition: production)],
+            path: "Sources/Adapters/Postgres", swiftSettings: settings),
+        .target(
+            name: "AdapterKafka",
+            dependencies: ["Ports", "AdapterJSON", .target(name: "Crdkafka", condition: production)],
+            path: "Sources/Adapters/Kafka", swiftSettings: settings),
+        .target(
+            name: "AdapterHTTP",
+            dependencies: ["Ports", "AdapterJSON", .target(name: "Cmicrohttpd", condition: production)],
+            path: "Sources/Adapters/HTTP", swiftSettings: settings),
+        .executableTarget(
+            name: "commerce",
+            dependencies: [
+                "Ports", "Outbox", "Domain", "SimCore", "AdapterJSON", "AdapterPostgres", "AdapterKafka", "AdapterHTTP",
+            ],
+            path: "Sources/Commerce", swiftSettings: settings),
+
+        // The testbed: the shop and SimCore wired together.
+        .target(
+            name: "Testbed", dependencies: ["Ports", "SimCore", "Outbox", "Domain"], path: "Simulations/Testbed",
+            swiftSettings: settings),
+        .executableTarget(
+            name: "simulate", dependencies: ["Ports", "SimCore", "Testbed"], path: "Simulations/Simulate",
+            swiftSettings: settings),
+
+        .testTarget(name: "PortsTests", dependencies: ["Ports"], swiftSettings: settings),
+        .testTarget(name: "SimCoreTests", dependencies: ["Ports", "SimCore"], swiftSettings: settings),
+        .testTarget(name: "PostgresTests", dependencies: ["Ports", "SimCore"], swiftSettings: settings),
+        .testTarget(name: "KafkaTests", dependencies: ["Ports", "SimCore"], swiftSettings: settings),
+        .testTarget(name: "OutboxTests", dependencies: ["Ports", "Outbox", "SimCore"], swiftSettings: settings),
+        .testTarget(name: "DomainTests", dependencies: ["Ports", "Outbox", "Domain"], swiftSettings: settings),
+        .testTarget(
+            name: "TestbedTests", dependencies: ["Ports", "SimCore", "Outbox", "Domain", "Testbed"],
+            swiftSettings: settings),
+        .testTarget(
+            name: "ContractTests",
+            dependencies: ["Ports", "SimCore", "Testbed", "AdapterJSON", "AdapterPostgres", "AdapterKafka", "AdapterHTTP"],
+            path: "Tests/Contract", swiftSettings: settings),
+    ]
+)

@@ -1,0 +1,4 @@
+@main
+enum Commerce {
+    static func main() {}
+}

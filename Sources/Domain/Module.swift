@@ -1,0 +1,2 @@
+/// Filled in as the module grows.
+enum DomainModule {}
