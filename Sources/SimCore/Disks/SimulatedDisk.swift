@@ -1,0 +1,188 @@
+public import Ports
+
+/// How long disk operations take, and what a crash does by default.
+public struct DiskSettings: Hashable, Sendable {
+    public var readLatency = LatencyDistribution(minimum: .microseconds(60), spread: .microseconds(40))
+    /// Into the page cache.
+    public var writeLatency = LatencyDistribution(minimum: .microseconds(5), spread: .microseconds(5))
+    public var syncLatency = LatencyDistribution(
+        minimum: .microseconds(500), spread: .microseconds(500), tail: .perMille(2), tailFactor: 20)
+    /// What happens to unsynced writes; `nil`: each crash draws one of the models.
+    public var crashModel: CrashModel?
+    public var capacityBytes: Int?
+
+    public init() {}
+}
+
+/// The disk of one process: files of bytes with latency. It outlives the process's incarnations; a crash does to unsynced
+/// writes what the crash model says.
+public final class SimulatedDisk: ProcessObserver, @unchecked Sendable {
+    /// What faults do to a disk while they last. Counted, so that two slow faults do not end each other.
+    struct Disturbance {
+        var slowFactor: Int64 = 1
+        var isFull = false
+        var failsSyncs = false
+        var crashModel: CrashModel?
+        var fault: FaultInstanceID?
+    }
+
+    public let process: ProcessID
+    public var settings: DiskSettings
+    private unowned let simulation: Simulation
+    private var disk: DiskState
+    private let latencies: DecisionStreamID
+    private let crashes: DecisionStreamID
+    private var disturbances: ContiguousArray<(id: FaultInstanceID, disturbance: Disturbance)> = []
+
+    /// Gives a process a disk.
+    public init(_ simulation: Simulation, process: ProcessID, settings: DiskSettings = DiskSettings()) {
+        self.simulation = simulation
+        self.process = process
+        self.settings = settings
+        disk = DiskState(capacityBytes: settings.capacityBytes)
+        let name = simulation.name(of: process)
+        latencies = simulation.decisions.stream("disk.latency", name)
+        crashes = simulation.decisions.stream("disk.crash", name)
+        simulation.observe(process, by: self)
+        simulation.disks.append(self)
+    }
+
+    /// Writes bytes at an offset of a file. They can be read at once and survive a crash only after ``sync(_:_:)``.
+    ///
+    /// - Throws: ``DiskError/full(file:wanted:free:)``, ``Ports/ProcessStopped``.
+    public func write(_ context: ProcessContext, _ file: String, at offset: Int, _ bytes: [UInt8]) async throws {
+        try context.checkAlive()
+        for (id, disturbance) in disturbances where disturbance.isFull {
+            simulation.faults.tookEffect(id)
+            throw DiskError.full(file: file, wanted: bytes.count, free: 0)
+        }
+        try disk.write(file, at: offset, bytes)
+        try await pass(settings.writeLatency, context)
+    }
+
+    /// Writes at the end of a file, and returns where.
+    public func append(_ context: ProcessContext, _ file: String, _ bytes: [UInt8]) async throws -> Int {
+        let offset = disk.length(of: file)
+        try await write(context, file, at: offset, bytes)
+        return offset
+    }
+
+    /// Makes what was written to the file survive a crash.
+    ///
+    /// - Throws: ``DiskError/syncFailed(file:)``: what was unsynced then never becomes durable, whatever a later sync says.
+    public func sync(_ context: ProcessContext, _ file: String) async throws {
+        try context.checkAlive()
+        for (id, disturbance) in disturbances where disturbance.failsSyncs {
+            _ = disk.failSync(file)
+            simulation.faults.tookEffect(id)
+            throw DiskError.syncFailed(file: file)
+        }
+        try await pass(settings.syncLatency, context)
+        disk.sync(file)
+    }
+
+    /// Reads up to `count` bytes.
+    ///
+    /// - Throws: ``DiskError/notFound(file:)``, ``Ports/ProcessStopped``.
+    public func read(_ context: ProcessContext, _ file: String, at offset: Int, count: Int) async throws -> [UInt8] {
+        try context.checkAlive()
+        try await pass(settings.readLatency, context)
+        return try disk.read(file, at: offset, count: count)
+    }
+
+    public func truncate(_ context: ProcessContext, _ file: String, to length: Int) throws {
+        try context.checkAlive()
+        disk.truncate(file, to: length)
+    }
+
+    public func remove(_ context: ProcessContext, _ file: String) throws {
+        try context.checkAlive()
+        disk.remove(file)
+    }
+
+    public func exists(_ file: String) -> Bool { disk.exists(file) }
+    public func length(of file: String) -> Int { disk.length(of: file) }
+    /// In order of creation.
+    public var fileNames: [String] { disk.fileNames }
+
+    /// Time that a sync or write of a state machine's own takes now, disturbances included; for shells around such machines,
+    /// which keep their data themselves.
+    public func drawLatency(_ distribution: LatencyDistribution) -> Nanoseconds {
+        var latency = distribution.draw(&simulation.state.pointee.decisions, latencies)
+        for (id, disturbance) in disturbances where disturbance.slowFactor > 1 {
+            simulation.faults.tookEffect(id)
+            latency = latency * disturbance.slowFactor
+        }
+        return latency
+    }
+
+    /// Whether a sync asked for now fails; for shells. Counts as a bite.
+    public func drawsSyncFailure() -> Bool {
+        for (id, disturbance) in disturbances where disturbance.failsSyncs {
+            simulation.faults.tookEffect(id)
+            return true
+        }
+        return false
+    }
+
+    /// Whether the disk is full now; for shells. Counts as a bite.
+    public func drawsFull() -> Bool {
+        for (id, disturbance) in disturbances where disturbance.isFull {
+            simulation.faults.tookEffect(id)
+            return true
+        }
+        return false
+    }
+
+    /// How many of `unsyncedCount` units that a state machine wrote and did not sync survive this crash; for shells.
+    public func drawSurvivors(of unsyncedCount: Int) -> Int {
+        guard unsyncedCount > 0 else { return 0 }
+        let survivors =
+            switch crashModel() {
+            case .dropUnsynced: 0
+            case .keepUnsynced: unsyncedCount
+            case .keepSome, .tear: Int(simulation.decisions.draw(crashes, below: UInt64(unsyncedCount) + 1))
+            }
+        if survivors < unsyncedCount { creditCrashFaults() }
+        return survivors
+    }
+
+    // MARK: Faults
+
+    func disturb(_ disturbance: Disturbance, by fault: FaultInstanceID) { disturbances.append((fault, disturbance)) }
+    func undisturb(_ fault: FaultInstanceID) { disturbances.removeAll { $0.id == fault } }
+
+    /// Flips a bit of one of the files that have bytes; false when there is none.
+    func rot(draw: (UInt64) -> UInt64) -> Bool {
+        let candidates = disk.fileNames.filter { disk.length(of: $0) > 0 }
+        guard !candidates.isEmpty else { return false }
+        return disk.flipBit(candidates[Int(draw(UInt64(candidates.count)))], draw: draw)
+    }
+
+    public func processStarted(_ process: ProcessID, incarnation: UInt32) {}
+
+    public func processCrashed(_ process: ProcessID) {
+        let model = crashModel()
+        let lost = disk.crash(model) { simulation.decisions.draw(crashes, below: $0) }
+        if lost > 0 { creditCrashFaults() }
+    }
+
+    private func crashModel() -> CrashModel {
+        for (_, disturbance) in disturbances {
+            if let model = disturbance.crashModel { return model }
+        }
+        if let model = settings.crashModel { return model }
+        let models = CrashModel.allCases
+        return models[Int(simulation.decisions.draw(crashes, below: UInt64(models.count)))]
+    }
+
+    private func creditCrashFaults() {
+        for (id, disturbance) in disturbances where disturbance.crashModel != nil { simulation.faults.tookEffect(id) }
+    }
+
+    private func pass(_ distribution: LatencyDistribution, _ context: ProcessContext) async throws {
+        let waiter = simulation.makeWaiter(
+            context, WaitReason("its disk"), deadline: simulation.now + drawLatency(distribution))
+        try await simulation.wait(waiter)
+    }
+}

@@ -1,0 +1,102 @@
+public import Ports
+
+/// What faults a scenario may have: the kinds, whom each may hit, and how densely they come. A schedule is drawn from it.
+public struct FaultPlan: Sendable {
+    /// One kind with the processes that it may hit.
+    public struct Entry: Sendable {
+        public let kind: String
+        /// Names of the processes from which targets are drawn.
+        public let pool: [String]
+        /// How many of them one instance hits at most.
+        public let targetCountLimit: Int
+        /// The other side is drawn from these; empty for everybody else.
+        public let othersPool: [String]
+
+        public init(_ kind: String, pool: [String] = [], targetCountLimit: Int = 1, othersPool: [String] = []) {
+            self.kind = kind
+            self.pool = pool
+            self.targetCountLimit = targetCountLimit
+            self.othersPool = othersPool
+        }
+    }
+
+    public var entries: [Entry]
+    /// Faults begin within this span from the start; then everything heals.
+    public var safetyPhase: Nanoseconds
+    /// Mean span between two faults of one kind, before the swarm scales it.
+    public var meanGap: Nanoseconds
+
+    public init(entries: [Entry], safetyPhase: Nanoseconds, meanGap: Nanoseconds) {
+        self.entries = entries
+        self.safetyPhase = safetyPhase
+        self.meanGap = meanGap
+    }
+
+    /// Draws a schedule. Swarm testing (Groce et al., ISSTA 2012): each seed leaves about half of the kinds out and draws
+    /// how densely each of the others comes, so that kinds which hide each other's effects get runs without each other.
+    ///
+    /// Each kind draws from a stream of its own, so that leaving one out leaves the others as they were.
+    public func drawSchedule(
+        from controller: FaultController, decisions: inout Decisions
+    ) throws(FaultScheduleError) -> [ScheduledFault] {
+        var schedule: [ScheduledFault] = []
+        let swarm = decisions.stream("faults.swarm")
+        let certain = entries.isEmpty ? 0 : Int(decisions.draw(swarm, below: UInt64(entries.count)))
+        for (index, entry) in entries.enumerated() {
+            let definition = try controller.definition(entry.kind)
+            let stream = decisions.stream("faults.plan", "\(entry.kind)#\(index)")
+            let isOn = decisions.draw(stream, below: 2) == 0 || index == certain
+            // From a quarter of the mean gap to four times it.
+            let quarters = 1 << decisions.draw(stream, below: 5)
+            guard isOn else { continue }
+            let gap = max(1, meanGap.rawValue * Int64(quarters) / 4)
+            var at = Int64(decisions.draw(stream, below: UInt64(gap)))
+            while at < safetyPhase.rawValue {
+                schedule.append(drawFault(entry, definition, at: Nanoseconds(at), stream, &decisions))
+                at += 1 + Int64(decisions.draw(stream, below: UInt64(2 * gap)))
+            }
+        }
+        return schedule.enumerated().sorted { ($0.element.at, $0.offset) < ($1.element.at, $1.offset) }.map(\.element)
+    }
+
+    private func drawFault(
+        _ entry: Entry, _ definition: FaultDefinition, at: Nanoseconds, _ stream: DecisionStreamID,
+        _ decisions: inout Decisions
+    ) -> ScheduledFault {
+        var fault = ScheduledFault(entry.kind, at: at)
+        fault.targets = draw(entry.pool, limit: entry.targetCountLimit, stream, &decisions)
+        let rest = entry.othersPool.filter { !fault.targets.contains($0) }
+        fault.others = rest.isEmpty ? [] : draw(rest, limit: rest.count, stream, &decisions)
+        if let range = definition.durationRange {
+            fault.duration = decisions.span(stream, in: range)
+            // Nothing outlasts the safety phase.
+            fault.duration = min(fault.duration, max(.nanoseconds(1), safetyPhase - at))
+        }
+        for parameter in definition.parameters {
+            // Extremes find more than the middle: one draw in four takes an end of the range, another four the default.
+            let value =
+                switch decisions.draw(stream, below: 8) {
+                case 0: parameter.range.lowerBound
+                case 1: parameter.range.upperBound
+                case 2, 3, 4, 5: parameter.defaultValue
+                default: decisions.integer(stream, in: parameter.range)
+                }
+            fault.parameters[parameter.name] = value
+        }
+        return fault
+    }
+
+    /// Up to `limit` different members of the pool, at least one, in the pool's order.
+    private func draw(
+        _ pool: [String], limit: Int, _ stream: DecisionStreamID, _ decisions: inout Decisions
+    ) -> [String] {
+        guard !pool.isEmpty else { return [] }
+        let count = 1 + Int(decisions.draw(stream, below: UInt64(min(limit, pool.count))))
+        var indices = Array(pool.indices)
+        for position in 0..<count {
+            let other = position + Int(decisions.draw(stream, below: UInt64(indices.count - position)))
+            indices.swapAt(position, other)
+        }
+        return indices[..<count].sorted().map { pool[$0] }
+    }
+}

@@ -1,0 +1,39 @@
+import Ports
+
+/// The kernel's own events: timers of waiting tasks, starts of processes, and moments at which properties are looked at.
+final class KernelEvents: EventHandler {
+    enum Code: UInt16 {
+        /// A waiter's time has come; `first` is its id, `second` the ``WakeReason``.
+        case wake = 1
+        /// A process starts; `first` is its number.
+        case start = 2
+        /// Nothing but a step, for properties with a deadline.
+        case look = 3
+        /// A pause ends; `first` is the process.
+        case thaw = 4
+    }
+
+    private unowned let simulation: Simulation
+
+    init(simulation: Simulation) { self.simulation = simulation }
+
+    func handle(_ event: KernelEvent) {
+        switch Code(rawValue: event.code) {
+        case .wake: preconditionFailure("the run loop wakes waiters itself")
+        case .start: simulation.start(ProcessID(index: UInt32(event.first)))
+        case .look: simulation.state.pointee.needsPropertyCheck = true
+        case .thaw: simulation.resume(ProcessID(index: UInt32(event.first)))
+        case nil: preconditionFailure("the kernel has no event code \(event.code)")
+        }
+    }
+
+    func describe(_ event: KernelEvent) -> String {
+        switch Code(rawValue: event.code) {
+        case .wake: "a task wakes"
+        case .start: "start \(simulation.processes[Int(event.first)].name)"
+        case .look: "properties are due"
+        case .thaw: "resume \(simulation.processes[Int(event.first)].name)"
+        case nil: "code \(event.code)"
+        }
+    }
+}

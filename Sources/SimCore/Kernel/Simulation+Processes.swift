@@ -1,0 +1,143 @@
+public import Ports
+
+/// Lives and deaths of processes.
+extension Simulation {
+    /// How many port calls a dead incarnation may make before the run fails for it. Some are fair: a `defer` that closes
+    /// things, tasks of a group that each learn of it.
+    static let callsAfterStopLimit = 1_000
+
+    /// Starts a process: its first incarnation, or a new one after a crash. Does nothing while one is alive.
+    public func start(_ id: ProcessID) {
+        let process = processes[Int(id.index)]
+        guard process.state != .running else { return }
+        process.incarnation += 1
+        process.state = .running
+        let context = ProcessContext(
+            simulation: self, process: id, name: process.name, incarnation: process.incarnation)
+        process.context = context
+        for observer in process.observers { observer.processStarted(id, incarnation: process.incarnation) }
+        guard let main = process.main else { return }
+        process.unfinishedIncarnations.append(process.incarnation)
+        executor.spawnRoot {
+            do {
+                try await main(context)
+                self.mainReturned(context, nil)
+            } catch {
+                self.mainReturned(context, error)
+            }
+        }
+    }
+
+    /// Ends the present incarnation at once: everything that it waits for ends with ``Ports/ProcessStopped``, every port call
+    /// of it fails from now on, observers drop what was volatile.
+    ///
+    /// - Returns: false when there was none to crash.
+    @discardableResult
+    public func crash(_ id: ProcessID) -> Bool {
+        let process = processes[Int(id.index)]
+        guard process.state == .running else { return false }
+        stopIncarnation(process, as: .crashed)
+        for observer in process.observers { observer.processCrashed(id) }
+        return true
+    }
+
+    private func stopIncarnation(_ process: SimulatedProcess, as state: ProcessState) {
+        process.state = state
+        process.context = nil
+        process.callsAfterStop = 0
+        process.deferred.removeAll()
+        for waiter in self.state.pointee.waiters.open(ofProcess: process.id.index) {
+            self.state.pointee.end(waiter.index, .stopped, value: 0)
+        }
+    }
+
+    /// Freezes a process: none of its tasks goes on and none of its events is handled, while the world goes on around it.
+    ///
+    /// - Returns: false when it is frozen already.
+    @discardableResult
+    public func pause(_ id: ProcessID) -> Bool {
+        let process = processes[Int(id.index)]
+        guard !process.isFrozen else { return false }
+        process.isFrozen = true
+        state.pointee.frozenCount += 1
+        return true
+    }
+
+    /// Lets a frozen process go on: what came meanwhile reaches it now, in the order in which it came.
+    public func resume(_ id: ProcessID) {
+        let process = processes[Int(id.index)]
+        guard process.isFrozen else { return }
+        process.isFrozen = false
+        state.pointee.frozenCount -= 1
+        let deferred = process.deferred
+        process.deferred.removeAll()
+        for delivery in deferred {
+            switch delivery {
+            case .event(let event): state.pointee.events.insert(at: state.pointee.now, event)
+            case .wake(let waiter, let reason, let value):
+                if state.pointee.waiters.isOpen(waiter) { state.pointee.end(waiter.index, reason, value: value) }
+            }
+        }
+    }
+
+    /// Lets an object hear of starts and crashes of a process. Observers are told in the order in which they were added.
+    public func observe(_ id: ProcessID, by observer: any ProcessObserver) {
+        processes[Int(id.index)].observers.append(observer)
+    }
+
+    /// Sets a process's clock forward or back.
+    public func jumpClock(of id: ProcessID, by step: Nanoseconds) {
+        processes[Int(id.index)].clock.jump(by: step, now: now)
+    }
+
+    /// Lets a process's clock run faster or slower from now on.
+    public func setClockDrift(of id: ProcessID, partsPerMillion: Int64) {
+        processes[Int(id.index)].clock.setDrift(partsPerMillion: partsPerMillion, now: now)
+    }
+
+    /// A process's drift now, in parts per million.
+    public func clockDrift(of id: ProcessID) -> Int64 { processes[Int(id.index)].clock.driftPartsPerMillion }
+
+    // MARK: Parts
+
+    @usableFromInline func isAlive(_ context: ProcessContext) -> Bool {
+        let process = processes[Int(context.process.index)]
+        return process.incarnation == context.incarnation && process.state == .running && executor.thread.isConfined
+    }
+
+    /// Counts a port call of a dead incarnation, or of work on another thread, and says what to throw.
+    @usableFromInline func rejectCallOfStoppedProcess(_ context: ProcessContext) -> any Error {
+        guard executor.thread.isConfined else {
+            executor.thread.noteForeignCall()
+            return ProcessStopped(process: context.name)
+        }
+        let process = processes[Int(context.process.index)]
+        process.callsAfterStop += 1
+        if process.callsAfterStop == Self.callsAfterStopLimit {
+            fail(
+                .calledAfterStop, process.name,
+                "incarnation \(context.incarnation) made \(Self.callsAfterStopLimit) port calls after its end; let ProcessStopped propagate instead of calling again"
+            )
+        }
+        return ProcessStopped(process: context.name)
+    }
+
+    private func mainReturned(_ context: ProcessContext, _ error: (any Error)?) {
+        let process = processes[Int(context.process.index)]
+        process.unfinishedIncarnations.removeAll { $0 == context.incarnation }
+        guard process.incarnation == context.incarnation, process.state == .running else { return }
+        guard let error else {
+            process.state = .finished
+            return
+        }
+        switch process.errorPolicy {
+        case .failRun: fail(.processError, process.name, "its main function threw \(error)")
+        case .restart(let delay):
+            stopIncarnation(process, as: .crashed)
+            for observer in process.observers { observer.processCrashed(process.id) }
+            schedule(
+                at: now + delay, kernelHandler, code: KernelEvents.Code.start.rawValue,
+                first: UInt64(process.id.index))
+        }
+    }
+}

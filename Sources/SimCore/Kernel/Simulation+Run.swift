@@ -1,0 +1,220 @@
+import Ports
+
+/// The run loop.
+extension Simulation {
+    /// Runs the simulation until its driver returns, something fails, or nothing is left to happen.
+    ///
+    /// The driver is a process of its own, called `driver`: a scripted scenario, or whatever decides that the run is over. Call
+    /// once. Blocks the calling thread, which is the only one that may touch the simulation meanwhile.
+    ///
+    /// - Returns: what happened. It never throws: whatever goes wrong is a violation in the report.
+    public func run(driver: @escaping @Sendable (ProcessContext) async throws -> Void) -> RunReport {
+        precondition(!isRunning, "a simulation runs once; make another for another run")
+        isRunning = true
+        executor.thread.adoptCurrentThread()
+        let driverID = addProcess("driver") { context in
+            try await driver(context)
+            context.simulation.state.pointee.isStopRequested = true
+        }
+        loop()
+        if violations.isEmpty { concludeQuietly(driverID) }
+        let report = makeReport()
+        tearDown()
+        return report
+    }
+
+    private func loop() {
+        let taskExecutor = executor.asUnownedTaskExecutor()
+        let chooses = executor.choosesAmongReady
+        while !state.pointee.isStopRequested {
+            if !state.pointee.ready.isEmpty {
+                if chooses, state.pointee.ready.count > 1 { executor.chooseNext() }
+                let entry = state.pointee.ready.removeFirst()
+                state.pointee.currentTask = entry.task
+                state.pointee.stepCount &+= 1
+                entry.job.runSynchronously(on: taskExecutor)
+            } else if let (time, event) = state.pointee.events.pop(upTo: state.pointee.timeLimit) {
+                if time != state.pointee.now {
+                    state.pointee.now = time
+                    state.pointee.instantStepCount = 0
+                }
+                dispatch(event, taskExecutor)
+            } else {
+                return reportStandstill()
+            }
+            state.pointee.instantStepCount &+= 1
+            if state.pointee.instantStepCount > state.pointee.instantStepLimit / 2 { noteSpinning() }
+            if state.pointee.needsPropertyCheck || state.pointee.observesEveryStep { lookAtProperties() }
+        }
+    }
+
+    @inline(__always)
+    private func dispatch(_ event: KernelEvent, _ taskExecutor: UnownedTaskExecutor) {
+        if event.handler.index == 0, event.code == KernelEvents.Code.wake.rawValue {
+            return dispatchWake(event, taskExecutor)
+        }
+        let handler = state.pointee.handlers[Int(event.handler.index)]
+        if handler.process != .max {
+            let process = processes[Int(handler.process)]
+            guard UInt16(truncatingIfNeeded: process.incarnation % 65_535 + 1) == event.incarnation,
+                process.state != .crashed
+            else { return }
+            if process.isFrozen { return process.deferred.append(.event(event)) }
+        }
+        state.pointee.countEvent(event)
+        state.pointee.currentProcess = handler.process
+        if trace != nil { record(event, handler) }
+        handler.object.handle(event)
+    }
+
+    /// What waking does, except that the job need not pass through the ready queue when nothing else is there.
+    @inline(__always)
+    private func dispatchWake(_ event: KernelEvent, _ taskExecutor: UnownedTaskExecutor) {
+        let waiter = WaiterID(word: event.first)
+        let slot = state.pointee.waiters.slots + Int(waiter.index)
+        slot.pointee.timer = nil
+        let reason = WakeReason(rawValue: UInt8(truncatingIfNeeded: event.second)) ?? .happened
+        if state.pointee.frozenCount > 0, deferWake(waiter, reason, 0) { return }
+        state.pointee.countWake(process: slot.pointee.process, reason)
+        if trace != nil { recordWake(slot.pointee.process, slot.pointee.reason, reason) }
+        slot.pointee.isOpen = false
+        slot.pointee.wakeReason = reason
+        slot.pointee.value = 0
+        guard let job = slot.pointee.job else { return }
+        state.pointee.currentProcess = slot.pointee.process
+        state.pointee.currentTask = slot.pointee.task
+        state.pointee.stepCount &+= 1
+        job.runSynchronously(on: taskExecutor)
+    }
+
+    /// Lets the present step be followed by a look at the properties.
+    func scheduleWakeUp(at time: Instant) {
+        schedule(at: time, kernelHandler, code: KernelEvents.Code.look.rawValue)
+    }
+
+    @inline(never)
+    private func lookAtProperties() {
+        state.pointee.needsPropertyCheck = false
+        if let violation = properties.check() {
+            violations.append(violation)
+            state.pointee.isStopRequested = true
+        }
+        checkDeadIncarnations()
+    }
+
+    // MARK: Ends
+
+    /// Nothing is left to happen before the time limit.
+    private func reportStandstill() {
+        if !state.pointee.events.isEmpty {
+            return fail(
+                .timeLimit, "virtual time",
+                "the run did not end within \(settings.timeLimit) of virtual time; still waiting: \(waitingText())")
+        }
+        fail(.deadlock, "standstill", "nothing is left to happen, and there wait: \(waitingText())")
+    }
+
+    /// Who waits for what, by process.
+    private func waitingText() -> String {
+        var lines: [String] = []
+        for process in processes {
+            for waiter in state.pointee.waiters.open(ofProcess: process.id.index) {
+                let reason = state.pointee.waiters.slots[Int(waiter.index)].reason
+                lines.append("\(process.name) for \(reason.description)")
+            }
+            if process.isFrozen { lines.append("\(process.name) is paused for ever") }
+        }
+        if lines.isEmpty { return "nobody that the simulation knows; a task awaits something outside of it" }
+        return lines.prefix(20).joined(separator: "; ") + (lines.count > 20 ? "; and \(lines.count - 20) more" : "")
+    }
+
+    /// Counts who takes part in the second half of an instant that seems not to end, and fails when it is over.
+    @inline(never)
+    private func noteSpinning() {
+        let index = state.pointee.currentProcess
+        let subject = index == .max ? "the simulation itself" : processes[Int(index)].name
+        spinners[subject, default: 0] += 1
+        guard state.pointee.instantStepCount >= state.pointee.instantStepLimit else { return }
+        let worst = spinners.keys.sorted().max { spinners[$0]! < spinners[$1]! } ?? "somebody"
+        fail(
+            .livelock, worst,
+            "\(state.pointee.instantStepCount) steps at one instant without time going on; \(worst) spins")
+    }
+
+    /// The driver has returned: what must hold at rest is judged.
+    private func concludeQuietly(_ driver: ProcessID) {
+        state.pointee.isStopRequested = false
+        if let violation = properties.check() { violations.append(violation) }
+        violations += properties.checkQuiescence()
+        checkDeadIncarnations()
+        noteForeignCalls()
+    }
+
+    private func noteForeignCalls() {
+        let calls = executor.thread.foreignCalls
+        if calls > 0 {
+            violations.append(
+                violation(
+                    .misuse, "thread",
+                    "\(calls) calls came from another thread: some task escaped the simulation (Task {}, Task.detached, Task.sleep or an actor with an executor of its own)"
+                ))
+        }
+    }
+
+    /// A main function of a crashed incarnation has to end at the instant of its crash: all it waits for has ended.
+    func checkDeadIncarnations() {
+        guard state.pointee.ready.isEmpty else { return }
+        for process in processes {
+            let dead = process.unfinishedIncarnations.filter {
+                $0 != process.incarnation || process.state == .crashed
+            }
+            guard let incarnation = dead.first else { continue }
+            process.unfinishedIncarnations.removeAll { $0 == incarnation }
+            fail(
+                .outlivedCrash, process.name,
+                "incarnation \(incarnation) crashed, and its main function has not ended: it awaits something that no crash reaches"
+            )
+        }
+    }
+
+    /// Stops every process and lets their tasks unwind, so that nothing outlives the run.
+    private func tearDown() {
+        let kept = violations
+        for process in processes where process.state == .running {
+            process.isFrozen = false
+            _ = crash(process.id)
+        }
+        state.pointee.frozenCount = 0
+        let taskExecutor = executor.asUnownedTaskExecutor()
+        var budget = 1_000_000
+        while !state.pointee.ready.isEmpty, budget > 0 {
+            budget -= 1
+            let entry = state.pointee.ready.removeFirst()
+            state.pointee.currentTask = entry.task
+            entry.job.runSynchronously(on: taskExecutor)
+        }
+        violations = kept
+        releaseParts()
+    }
+
+    // MARK: Recording
+
+    @inline(never)
+    private func record(_ event: KernelEvent, _ handler: KernelState.Handler) {
+        let subject = handler.process == .max ? "simulation" : processes[Int(handler.process)].name
+        append(subject: subject, handler.object.describe(event))
+    }
+
+    @inline(never)
+    private func recordWake(_ process: UInt32, _ waited: WaitReason, _ reason: WakeReason) {
+        let what = reason == .timedOut ? "gives up waiting for" : "goes on after"
+        append(subject: processes[Int(process)].name, "\(what) \(waited.description)")
+    }
+
+    private func append(subject: String, _ what: String) {
+        trace?.append(
+            TraceEntry(
+                step: state.pointee.eventCount - 1, at: now - .epoch, hash: state.pointee.hash.value, subject: subject,
+                what: what))
+    }
+}

@@ -1,0 +1,226 @@
+public import Ports
+
+/// How one run is set: the seed, and everything that may differ between two runs of one scenario.
+public struct SimulationSettings: Sendable {
+    public var seed: UInt64
+    /// Which ready task runs next.
+    public var scheduling: Scheduling = .inOrder
+    /// The run fails when virtual time passes this.
+    public var timeLimit: Nanoseconds = .hours(24)
+    /// The run fails when more than this many steps happen at one instant.
+    public var instantStepLimit: UInt64 = 1_000_000
+    /// Keeps each event in words, for ``Trace`` and ``Divergence``. Memory grows with the run then.
+    public var recordsTrace = false
+    /// Keeps each decision.
+    public var recordsDecisions = false
+    /// Decisions to be taken otherwise than drawn.
+    public var overrides: [DecisionAddress: UInt64] = [:]
+    /// Values for knobs that are not to be drawn.
+    public var knobs: [String: Int64] = [:]
+    public var minimumLogLevel: LogLevel = .error
+
+    public init(seed: UInt64) { self.seed = seed }
+}
+
+/// One deterministic run: virtual time, an event queue, an executor for ordinary async Swift, processes, network, faults and
+/// properties. One simulation belongs to one thread; a campaign runs one on each core.
+///
+/// Set it up (processes, properties, faults), then call ``run(driver:)`` once.
+public final class Simulation: @unchecked Sendable {
+    public let settings: SimulationSettings
+    @usableFromInline let state: UnsafeMutablePointer<KernelState>
+    public let executor: SimulationExecutor
+    @usableFromInline let parking: Parking
+    var processes: ContiguousArray<SimulatedProcess> = []
+    private var processByName: [String: ProcessID] = [:]
+    /// What keeps handlers alive; the state refers to them without counting.
+    private var handlerObjects: ContiguousArray<any EventHandler> = []
+    public private(set) var properties: PropertySet!
+    public private(set) var faults: FaultController!
+    public private(set) var network: SimulatedNetwork!
+    /// Disks, in order of creation; faults find them by process.
+    var disks: ContiguousArray<SimulatedDisk> = []
+    var trace: Trace?
+    var violations: [Violation] = []
+    private(set) var knobValues: [String: Int64] = [:]
+    private var identifierStreams: [DecisionStreamID?] = []
+    /// Called with each log line at or above the minimum level.
+    public var logSink: ((LogLevel, _ process: String, _ message: String, [LogField]) -> Void)?
+    let kernelHandler: HandlerID
+    /// What ``run(driver:)`` returns is made from here once it has ended.
+    var isRunning = false
+    /// Spins seen after half of the steps that one instant may have, by subject.
+    var spinners: [String: Int] = [:]
+
+    public init(_ settings: SimulationSettings) {
+        self.settings = settings
+        state = .allocate(capacity: 1)
+        state.initialize(
+            to: KernelState(
+                decisions: Decisions(
+                    seed: settings.seed, isRecording: settings.recordsDecisions, overrides: settings.overrides)))
+        state.pointee.timeLimit = UInt64(settings.timeLimit.rawValue)
+        state.pointee.instantStepLimit = settings.instantStepLimit
+        state.pointee.observesEveryStep = settings.recordsTrace
+        executor = SimulationExecutor(state, scheduling: settings.scheduling)
+        parking = Parking(state)
+        kernelHandler = HandlerID(index: 0)
+        if settings.recordsTrace { trace = Trace() }
+        let kernelEvents = KernelEvents(simulation: self)
+        let registered = register(kernelEvents)
+        precondition(registered == kernelHandler, "the kernel's own handler comes first")
+        properties = PropertySet(simulation: self)
+        network = SimulatedNetwork(simulation: self)
+        faults = FaultController(simulation: self)
+    }
+
+    public convenience init(seed: UInt64) { self.init(SimulationSettings(seed: seed)) }
+
+    deinit {
+        state.deinitialize(count: 1)
+        state.deallocate()
+    }
+
+    /// True virtual time; processes read it through their own clocks.
+    public var now: Instant { Instant(nanosecondsSinceEpoch: Int64(bitPattern: state.pointee.now)) }
+    public var seed: UInt64 { settings.seed }
+    public var minimumLogLevel: LogLevel { settings.minimumLogLevel }
+    /// Events dispatched so far.
+    public var eventCount: UInt64 { state.pointee.eventCount }
+    public var traceHash: TraceHash { state.pointee.hash }
+
+    /// The decisions of this run.
+    public var decisions: Decisions {
+        _read { yield state.pointee.decisions }
+        _modify { yield &state.pointee.decisions }
+    }
+
+    // MARK: Knobs
+
+    /// A number of the run's set-up, drawn from the seed unless the settings fix it: topology, timeouts, rates.
+    ///
+    /// One draw in four takes an end of the range, since extremes find more than the middle.
+    public func knob(_ name: String, in range: ClosedRange<Int64>) -> Int64 {
+        if let known = knobValues[name] { return known }
+        let stream = decisions.stream("knob", name)
+        let drawn =
+            switch decisions.draw(stream, below: 8) {
+            case 0: range.lowerBound
+            case 1: range.upperBound
+            default: decisions.integer(stream, in: range)
+            }
+        let value = settings.knobs[name] ?? drawn
+        knobValues[name] = value
+        return value
+    }
+
+    // MARK: Handlers and events
+
+    /// Registers what receives events. With a process, its events wait while the process is paused and are dropped when the
+    /// incarnation that they were meant for has ended.
+    public func register(_ handler: any EventHandler, process: ProcessID? = nil) -> HandlerID {
+        handlerObjects.append(handler)
+        state.pointee.handlers.append(KernelState.Handler(object: handler, process: process?.index ?? .max))
+        return HandlerID(index: UInt32(handlerObjects.count - 1))
+    }
+
+    /// Schedules an event; at once, after what is already due, when `time` is not in the future. Allocates nothing once the
+    /// queue has grown to the most events pending.
+    @discardableResult
+    public func schedule(
+        at time: Instant, _ handler: HandlerID, code: UInt16, first: UInt64 = 0, second: UInt64 = 0
+    ) -> ScheduledEvent {
+        let process = state.pointee.handlers[Int(handler.index)].process
+        let incarnation =
+            process == .max ? 0 : UInt16(truncatingIfNeeded: processes[Int(process)].incarnation % 65_535 + 1)
+        let event = KernelEvent(handler: handler, code: code, incarnation: incarnation, first: first, second: second)
+        return ScheduledEvent(
+            handle: state.pointee.events.insert(at: UInt64(max(0, time.nanosecondsSinceEpoch)), event))
+    }
+
+    /// Takes a scheduled event back. No effect when it has happened.
+    public func cancel(_ event: ScheduledEvent) { state.pointee.events.remove(event.handle) }
+
+    // MARK: Processes
+
+    /// Declares a process with a main function. It starts with the run, or with ``start(_:)`` when `startsWithRun` is false.
+    ///
+    /// - Precondition: no other process has that name.
+    @discardableResult
+    public func addProcess(
+        _ name: String, startsWithRun: Bool = true, onError: ErrorPolicy = .failRun,
+        main: (@Sendable (ProcessContext) async throws -> Void)? = nil
+    ) -> ProcessID {
+        precondition(processByName[name] == nil, "there are two processes called '\(name)'")
+        let id = ProcessID(index: UInt32(processes.count))
+        processes.append(SimulatedProcess(id: id, name: name, errorPolicy: onError, main: main))
+        processByName[name] = id
+        identifierStreams.append(nil)
+        if startsWithRun { schedule(at: now, kernelHandler, code: KernelEvents.Code.start.rawValue, first: UInt64(id.index)) }
+        return id
+    }
+
+    public func process(named name: String) -> ProcessID? { processByName[name] }
+    /// In order of creation.
+    public var processNames: [String] { processes.map(\.name) }
+    public func name(of process: ProcessID) -> String { processes[Int(process.index)].name }
+    public func state(of process: ProcessID) -> ProcessState {
+        let process = processes[Int(process.index)]
+        return process.isFrozen && process.state == .running ? .paused : process.state
+    }
+    public func incarnation(of process: ProcessID) -> UInt32 { processes[Int(process.index)].incarnation }
+    /// The context of the present incarnation; `nil` while there is none.
+    public func context(of process: ProcessID) -> ProcessContext? { processes[Int(process.index)].context }
+
+    func localTime(of process: ProcessID) -> Instant { processes[Int(process.index)].clock.reading(at: now) }
+
+    func drawUniqueID(for process: ProcessID) -> UniqueID {
+        let index = Int(process.index)
+        if identifierStreams[index] == nil {
+            identifierStreams[index] = decisions.stream("identifiers", processes[index].name)
+        }
+        let stream = identifierStreams[index]!
+        return UniqueID(
+            randomHigh: decisions.draw(stream, below: .max), randomLow: decisions.draw(stream, below: .max))
+    }
+
+    func writeLog(_ level: LogLevel, process: ProcessID, _ message: String, _ fields: [LogField]) {
+        logSink?(level, name(of: process), message, fields)
+    }
+
+    // MARK: Failures
+
+    /// A violation at this point of the run.
+    func violation(_ kind: ViolationKind, _ name: String, _ message: String) -> Violation {
+        Violation(kind: kind, name: name, message: message, at: now - .epoch, step: state.pointee.eventCount)
+    }
+
+    /// Ends the run with a violation. The first one is the run's outcome; later ones are kept beside it.
+    public func fail(_ kind: ViolationKind, _ name: String, _ message: String) {
+        violations.append(violation(kind, name, message))
+        state.pointee.isStopRequested = true
+    }
+
+    /// Lets go of everything that could refer back here, once the run is over.
+    func releaseParts() {
+        processes.forEach { process in
+            process.context = nil
+            process.observers = []
+        }
+        disks = []
+        handlerObjects = []
+        state.pointee.handlers = []
+        logSink = nil
+        properties = nil
+        network = nil
+        faults = nil
+    }
+}
+
+/// Names a scheduled event, to take it back.
+public struct ScheduledEvent: Hashable, Sendable {
+    let handle: EventQueue<KernelEvent>.Handle
+
+    public static func == (left: ScheduledEvent, right: ScheduledEvent) -> Bool { left.handle == right.handle }
+    public func hash(into hasher: inout Hasher) { hasher.combine(handle.index) }
+}

@@ -1,0 +1,128 @@
+/// Which of several ready tasks runs next.
+public enum Scheduling: Hashable, Sendable, Codable {
+    /// In the order in which they became ready.
+    case inOrder
+    /// Any of them, each as likely.
+    case random
+    /// The one of highest priority; priorities are random and are lowered at `depth - 1` random points among the first
+    /// `stepCount`: PCT (Burckhardt et al., ASPLOS 2010), which finds a bug of that depth with a known probability.
+    case priorities(depth: Int, stepCount: Int)
+
+    /// Reads `in-order`, `random` or `pct`, as the command line has them.
+    public init?(_ text: String) {
+        switch text {
+        case "in-order": self = .inOrder
+        case "random": self = .random
+        case "pct": self = .priorities(depth: 3, stepCount: 10_000)
+        default: return nil
+        }
+    }
+}
+
+/// The ready jobs of a simulation, a ring whose capacity is a power of two.
+@usableFromInline struct ReadyQueue: ~Copyable {
+    @usableFromInline struct Entry {
+        @usableFromInline let job: UnownedJob
+        @usableFromInline let task: TaskIdentity
+        @inlinable init(job: UnownedJob, task: TaskIdentity) {
+            self.job = job
+            self.task = task
+        }
+    }
+
+    @usableFromInline var entries: UnsafeMutablePointer<Entry>
+    @usableFromInline var head = 0
+    @usableFromInline var tail = 0
+    @usableFromInline var mask: Int
+
+    init() {
+        mask = 255
+        entries = .allocate(capacity: mask + 1)
+    }
+    deinit { entries.deallocate() }
+
+    @inlinable var isEmpty: Bool { head == tail }
+    @inlinable var count: Int { tail &- head }
+
+    @inlinable @inline(__always) mutating func append(_ job: UnownedJob, _ task: TaskIdentity) {
+        if tail &- head > mask { grow() }
+        (entries + (tail & mask)).initialize(to: Entry(job: job, task: task))
+        tail &+= 1
+    }
+
+    @usableFromInline @inline(never) mutating func grow() {
+        let larger = UnsafeMutablePointer<Entry>.allocate(capacity: 2 * (mask + 1))
+        for index in head..<tail { (larger + (index - head)).initialize(to: entries[index & mask]) }
+        entries.deallocate()
+        entries = larger
+        (head, tail, mask) = (0, tail - head, 2 * mask + 1)
+    }
+
+    @inlinable @inline(__always) mutating func removeFirst() -> Entry {
+        let entry = entries[head & mask]
+        head &+= 1
+        return entry
+    }
+
+    /// Brings the entry at `offset` from the head to the head.
+    mutating func moveToHead(offset: Int) {
+        let (first, chosen) = (entries[head & mask], entries[(head + offset) & mask])
+        entries[head & mask] = chosen
+        entries[(head + offset) & mask] = first
+    }
+
+    func task(atOffset offset: Int) -> TaskIdentity { entries[(head + offset) & mask].task }
+}
+
+/// The choice among ready tasks, by policy. Draws from the stream `scheduler`.
+struct TaskChooser {
+    let scheduling: Scheduling
+    private let stream: DecisionStreamID
+    private var priorities: ContiguousArray<Int64> = []
+    /// Descending.
+    private var changePoints: [Int] = []
+    private var pointCount = 0
+
+    init(_ scheduling: Scheduling, decisions: inout Decisions) {
+        self.scheduling = scheduling
+        stream = decisions.stream("scheduler")
+        if case .priorities(let depth, let stepCount) = scheduling {
+            for _ in 1..<max(1, depth) {
+                changePoints.append(Int(decisions.draw(stream, below: UInt64(max(1, stepCount)))))
+            }
+            changePoints.sort(by: >)
+        }
+    }
+
+    var tracksTasks: Bool { if case .priorities = scheduling { true } else { false } }
+
+    /// Gives the next new task its number and priority.
+    mutating func admitTask(_ decisions: inout Decisions) -> UInt32 {
+        priorities.append(Int64(decisions.draw(stream, below: 1 << 62)))
+        return UInt32(priorities.count - 1)
+    }
+
+    /// Brings the chosen entry to the head. One draw where there are two or more to choose from.
+    mutating func choose(_ ready: inout ReadyQueue, _ decisions: inout Decisions) {
+        let count = ready.count
+        guard count > 1 else { return }
+        switch scheduling {
+        case .inOrder: break
+        case .random: ready.moveToHead(offset: Int(decisions.draw(stream, below: UInt64(count))))
+        case .priorities:
+            var best = 0
+            var highest = Int64.min
+            for offset in 0..<count {
+                let priority = priorities[Int(ready.task(atOffset: offset).number)]
+                if priority > highest { (best, highest) = (offset, priority) }
+            }
+            pointCount += 1
+            if let next = changePoints.last, pointCount > next {
+                changePoints.removeLast()
+                // Below every priority given at the start, and below every one lowered before.
+                priorities[Int(ready.task(atOffset: best).number)] = -Int64(pointCount)
+            }
+            ready.moveToHead(offset: best)
+        }
+    }
+}

@@ -1,0 +1,55 @@
+public import Ports
+
+/// A set of processes, by number.
+public struct ProcessSet: Hashable, Sendable {
+    private var words: [UInt64] = []
+
+    public init(_ members: some Sequence<ProcessID>) {
+        for member in members { insert(member) }
+    }
+
+    public mutating func insert(_ process: ProcessID) {
+        let word = Int(process.index >> 6)
+        while words.count <= word { words.append(0) }
+        words[word] |= 1 << UInt64(process.index & 63)
+    }
+
+    @inline(__always) public func contains(_ process: ProcessID) -> Bool {
+        let word = Int(process.index >> 6)
+        return word < words.count && words[word] >> UInt64(process.index & 63) & 1 == 1
+    }
+}
+
+/// Something that a fault does to the messages from some processes to others while it lasts.
+public struct NetworkDisturbance: Sendable {
+    /// What happens to a message that it concerns.
+    public enum Effect: Sendable {
+        /// Nothing gets through: a partition (two of them, one each way, for a two-way one).
+        case block
+        /// Messages pile up and all arrive, in order, when it ends: a clog.
+        case hold
+        case lose(Probability)
+        case duplicate(Probability)
+        case reorder(Probability, delay: Nanoseconds)
+        /// Latency times `factor`: a slow node or link.
+        case slow(factor: Int64)
+    }
+
+    public var from: ProcessSet
+    public var to: ProcessSet
+    public var effect: Effect
+    /// Which scheduled fault it belongs to; its efficacy is counted there.
+    public var fault: FaultInstanceID
+
+    public init(from: ProcessSet, to: ProcessSet, effect: Effect, fault: FaultInstanceID) {
+        self.from = from
+        self.to = to
+        self.effect = effect
+        self.fault = fault
+    }
+}
+
+/// Names an installed disturbance, to take it away again.
+public struct NetworkDisturbanceID: Hashable, Sendable {
+    let rawValue: UInt64
+}

@@ -1,0 +1,71 @@
+public import Ports
+
+/// What the code of one incarnation holds of the simulation: its clock, ids, log and, through other parts, its ports.
+///
+/// Every port of a simulation takes a context and asks it first whether the incarnation still lives, so that no code of a
+/// dead one has an effect.
+public final class ProcessContext: Sendable {
+    public let simulation: Simulation
+    public let process: ProcessID
+    public let name: String
+    public let incarnation: UInt32
+
+    init(simulation: Simulation, process: ProcessID, name: String, incarnation: UInt32) {
+        self.simulation = simulation
+        self.process = process
+        self.name = name
+        self.incarnation = incarnation
+    }
+
+    /// Whether this incarnation is the process's present one and has not crashed.
+    public var isAlive: Bool { simulation.isAlive(self) }
+
+    /// The first thing that every port call does.
+    ///
+    /// - Throws: ``Ports/ProcessStopped`` when this incarnation has ended. The call is counted; an incarnation that goes on
+    ///   calling ports after its death is reported as a failure of the run.
+    @inlinable public func checkAlive() throws {
+        if !isAlive { throw simulation.rejectCallOfStoppedProcess(self) }
+    }
+
+    public var clock: any ServiceClock { ContextClock(context: self) }
+    public var identifiers: any Identifiers { ContextIdentifiers(context: self) }
+    public var log: any ServiceLog { ContextLog(context: self) }
+
+    /// A scheduling point: lets any other ready task run first, as the scheduling policy decides.
+    public func yield() async throws {
+        try checkAlive()
+        await simulation.yieldToReadyTasks()
+        try checkAlive()
+    }
+}
+
+/// The clock of a process: virtual time through its offset and drift.
+struct ContextClock: ServiceClock {
+    let context: ProcessContext
+
+    var now: Instant { context.simulation.localTime(of: context.process) }
+    var monotonicNow: Instant { context.simulation.now }
+
+    func sleep(for span: Nanoseconds) async throws {
+        try await context.simulation.sleep(context, span)
+    }
+}
+
+/// Ids drawn from the process's own stream.
+struct ContextIdentifiers: Identifiers {
+    let context: ProcessContext
+
+    func next() -> UniqueID { context.simulation.drawUniqueID(for: context.process) }
+}
+
+/// Log lines into the run's trace.
+struct ContextLog: ServiceLog {
+    let context: ProcessContext
+
+    var minimumLevel: LogLevel { context.simulation.minimumLogLevel }
+
+    func write(_ level: LogLevel, _ message: String, _ fields: [LogField]) {
+        context.simulation.writeLog(level, process: context.process, message, fields)
+    }
+}

@@ -1,0 +1,68 @@
+public import Ports
+
+/// What a process is doing.
+public enum ProcessState: String, Hashable, Sendable, Codable {
+    /// Declared, and not started yet.
+    case idle
+    case running
+    /// Frozen: nothing of it runs, while the world goes on and what is addressed to it piles up.
+    case paused
+    /// Ended by a crash; may be started again.
+    case crashed
+    /// Its main function returned.
+    case finished
+}
+
+/// What to do when a process's main function throws something other than ``Ports/ProcessStopped``.
+public enum ErrorPolicy: Hashable, Sendable {
+    /// The run fails, naming process and error.
+    case failRun
+    /// As an orchestrator does: start a new incarnation after a while.
+    case restart(after: Nanoseconds)
+}
+
+/// A process as the simulation keeps it. An incarnation is one life of it, from a start to a crash.
+final class SimulatedProcess {
+    typealias Main = @Sendable (ProcessContext) async throws -> Void
+
+    let id: ProcessID
+    let name: String
+    let errorPolicy: ErrorPolicy
+    /// `nil` for a process that consists of event handlers only, such as a simulated broker.
+    let main: Main?
+    var state: ProcessState = .idle
+    /// Grows with each start; zero before the first.
+    var incarnation: UInt32 = 0
+    /// True while a pause lasts, which may be longer than the incarnation that was paused.
+    var isFrozen = false
+    var clock = ProcessClock()
+    /// Events and wake-ups that came while it was frozen, in order of arrival.
+    var deferred: ContiguousArray<DeferredDelivery> = []
+    /// Main functions that have not returned yet, by incarnation: at most one is alive, the others are dying.
+    var unfinishedIncarnations: ContiguousArray<UInt32> = []
+    /// Port calls made by dead incarnations.
+    var callsAfterStop = 0
+    /// Told, in this order, when an incarnation starts and when it crashes.
+    var observers: ContiguousArray<any ProcessObserver> = []
+    var context: ProcessContext?
+
+    enum DeferredDelivery {
+        case event(KernelEvent)
+        case wake(WaiterID, WakeReason, UInt64)
+    }
+
+    init(id: ProcessID, name: String, errorPolicy: ErrorPolicy, main: Main?) {
+        self.id = id
+        self.name = name
+        self.errorPolicy = errorPolicy
+        self.main = main
+    }
+}
+
+/// Part of a process that lives beside its main function: a disk, a broker's state machine, connections.
+public protocol ProcessObserver: AnyObject {
+    /// A new incarnation begins, now. Called before its main function runs.
+    func processStarted(_ process: ProcessID, incarnation: UInt32)
+    /// The incarnation has ended by a crash, now: drop what was volatile.
+    func processCrashed(_ process: ProcessID)
+}

@@ -1,0 +1,90 @@
+public import Ports
+
+/// One dispatched event of a recorded run.
+public struct TraceEntry: Hashable, Sendable, Codable {
+    /// Position in the run, from zero.
+    public let step: UInt64
+    public let at: Nanoseconds
+    /// Trace hash after this event.
+    public let hash: UInt64
+    /// The process that it concerns, or the part of the simulation.
+    public let subject: String
+    public let what: String
+
+    public init(step: UInt64, at: Nanoseconds, hash: UInt64, subject: String, what: String) {
+        self.step = step
+        self.at = at
+        self.hash = hash
+        self.subject = subject
+        self.what = what
+    }
+}
+
+extension TraceEntry: CustomStringConvertible {
+    public var description: String { "#\(step) at \(at) \(subject): \(what)" }
+}
+
+/// A recorded run, event by event. Costs some hundred bytes an event, so it is recorded for single runs only.
+public struct Trace: Hashable, Sendable, Codable {
+    public private(set) var entries: [TraceEntry] = []
+    /// Entries beyond this are not kept, and ``droppedCount`` says how many there were.
+    public let capacity: Int
+    public private(set) var droppedCount: UInt64 = 0
+
+    /// - Parameter capacity: the most entries kept; what comes later is counted only.
+    public init(capacity: Int = 2_000_000) { self.capacity = capacity }
+
+    mutating func append(_ entry: TraceEntry) {
+        if entries.count < capacity { entries.append(entry) } else { droppedCount += 1 }
+    }
+}
+
+/// Where two recorded runs part: the first event that differs, with its neighbours from both.
+public struct Divergence: Hashable, Sendable, Codable {
+    public let step: UInt64
+    /// What each run dispatched at that step; `nil` where a run had ended.
+    public let expected: TraceEntry?
+    public let found: TraceEntry?
+    /// Up to this many events before and after, from each run.
+    public let expectedNeighbours: [TraceEntry]
+    public let foundNeighbours: [TraceEntry]
+
+    /// Compares two runs; `nil` when neither dispatched anything that the other did not.
+    ///
+    /// Linear in the shorter run; hashes are cumulative, so the first differing hash is the first differing event.
+    public static func first(
+        between expected: Trace, and found: Trace, neighbourCount: Int = 3
+    ) -> Divergence? {
+        let (left, right) = (expected.entries, found.entries)
+        var low = 0
+        var high = min(left.count, right.count)
+        // Cumulative hashes: everything before the first difference is equal, everything after it differs.
+        while low < high {
+            let middle = (low + high) / 2
+            if left[middle].hash == right[middle].hash { low = middle + 1 } else { high = middle }
+        }
+        if low == left.count, low == right.count { return nil }
+        func neighbours(_ entries: [TraceEntry]) -> [TraceEntry] {
+            let from = max(0, low - neighbourCount)
+            let to = min(entries.count, low + neighbourCount + 1)
+            return from < to ? Array(entries[from..<to]) : []
+        }
+        return Divergence(
+            step: UInt64(low), expected: low < left.count ? left[low] : nil,
+            found: low < right.count ? right[low] : nil, expectedNeighbours: neighbours(left),
+            foundNeighbours: neighbours(right))
+    }
+}
+
+extension Divergence: CustomStringConvertible {
+    public var description: String {
+        var lines = ["first difference at event #\(step)"]
+        lines.append("  recorded: \(expected.map(String.init(describing:)) ?? "the run had ended")")
+        lines.append("  this run: \(found.map(String.init(describing:)) ?? "the run had ended")")
+        lines.append("  around it, as recorded:")
+        lines += expectedNeighbours.map { "    \($0)" }
+        lines.append("  around it, in this run:")
+        lines += foundNeighbours.map { "    \($0)" }
+        return lines.joined(separator: "\n")
+    }
+}
