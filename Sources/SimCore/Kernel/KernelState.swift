@@ -32,6 +32,10 @@ import Ports
     @usableFromInline var currentProcess: UInt32 = .max
     /// How many processes are frozen by a pause: zero spares every check.
     @usableFromInline var frozenCount = 0
+    /// Some process's clock is not true virtual time.
+    @usableFromInline var clocksDiffer = false
+    /// A trace is recorded.
+    @usableFromInline var isRecording = false
     /// Some property wants to be looked at after this step.
     @usableFromInline var needsPropertyCheck = false
     /// Some property, or a recording, wants to see every step.
@@ -46,7 +50,7 @@ import Ports
     /// Moves to `deadline` without suspending, if sleeping until then would come to the same: nothing is ready, nothing happens
     /// until then or at it, and nobody watches. The hash and the counts are as they would be.
     @inlinable @inline(__always) mutating func skip(to deadline: UInt64, process: UInt32) -> Bool {
-        guard ready.isEmpty, deadline <= timeLimit, !observesEveryStep, !needsPropertyCheck, !isStopRequested,
+        guard ready.isEmpty, deadline <= timeLimit, !observesEveryStep, !isRecording, !needsPropertyCheck, !isStopRequested,
             frozenCount == 0
         else { return false }
         if let next = events.earliestBound, next <= deadline { return false }

@@ -43,6 +43,7 @@ extension Simulation {
 
     private func stopIncarnation(_ process: SimulatedProcess, as state: ProcessState) {
         process.state = state
+        process.context?.isLive = false
         process.context = nil
         process.callsAfterStop = 0
         process.deferred.removeAll()
@@ -87,11 +88,13 @@ extension Simulation {
 
     /// Sets a process's clock forward or back.
     public func jumpClock(of id: ProcessID, by step: Nanoseconds) {
+        state.pointee.clocksDiffer = true
         processes[Int(id.index)].clock.jump(by: step, now: now)
     }
 
     /// Lets a process's clock run faster or slower from now on.
     public func setClockDrift(of id: ProcessID, partsPerMillion: Int64) {
+        state.pointee.clocksDiffer = true
         processes[Int(id.index)].clock.setDrift(partsPerMillion: partsPerMillion, now: now)
     }
 
@@ -100,10 +103,8 @@ extension Simulation {
 
     // MARK: Parts
 
-    @usableFromInline func isAlive(_ context: ProcessContext) -> Bool {
-        let process = processes[Int(context.process.index)]
-        return process.incarnation == context.incarnation && process.state == .running && executor.thread.isConfined
-    }
+    /// Whether the caller runs on the thread that runs this simulation.
+    @usableFromInline var isOnOwnThread: Bool { executor.thread.isConfined }
 
     /// Counts a port call of a dead incarnation, or of work on another thread, and says what to throw.
     @usableFromInline func rejectCallOfStoppedProcess(_ context: ProcessContext) -> any Error {
@@ -128,6 +129,7 @@ extension Simulation {
         guard process.incarnation == context.incarnation, process.state == .running else { return }
         guard let error else {
             process.state = .finished
+            process.context?.isLive = false
             return
         }
         switch process.errorPolicy {

@@ -63,7 +63,7 @@ extension Simulation {
         }
         state.pointee.countEvent(event)
         state.pointee.currentProcess = handler.process
-        if trace != nil { record(event, handler) }
+        if state.pointee.isRecording { record(event, handler) }
         handler.object.handle(event)
     }
 
@@ -76,7 +76,7 @@ extension Simulation {
         let reason = WakeReason(rawValue: UInt8(truncatingIfNeeded: event.second)) ?? .happened
         if state.pointee.frozenCount > 0, deferWake(waiter, reason, 0) { return }
         state.pointee.countWake(process: slot.pointee.process, reason)
-        if trace != nil { recordWake(slot.pointee.process, slot.pointee.reason, reason) }
+        if state.pointee.isRecording { recordWake(slot.pointee.process, slot.pointee.reason, reason) }
         slot.pointee.isOpen = false
         slot.pointee.wakeReason = reason
         slot.pointee.value = 0

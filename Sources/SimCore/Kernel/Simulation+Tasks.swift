@@ -57,9 +57,9 @@ extension Simulation {
     }
 
     /// What ``ServiceClock/sleep(for:)`` does: waits for `span` of the process's own clock.
-    @inlinable public func sleep(_ context: ProcessContext, _ span: Nanoseconds) async throws {
+    @inlinable @inline(__always) public func sleep(_ context: ProcessContext, _ span: Nanoseconds) async throws {
         try context.checkAlive()
-        let trueSpan = self.trueSpan(context, span)
+        let trueSpan = state.pointee.clocksDiffer ? self.trueSpan(context, span) : span
         guard trueSpan > .zero else { return try await yieldOnce(context) }
         let deadline = state.pointee.now &+ UInt64(trueSpan.rawValue)
         let index = state.pointee.waiters.make(process: context.process.index, WaitReason("its clock"))

@@ -61,7 +61,7 @@ public final class Simulation: @unchecked Sendable {
                     seed: settings.seed, isRecording: settings.recordsDecisions, overrides: settings.overrides)))
         state.pointee.timeLimit = UInt64(settings.timeLimit.rawValue)
         state.pointee.instantStepLimit = settings.instantStepLimit
-        state.pointee.observesEveryStep = settings.recordsTrace
+        state.pointee.isRecording = settings.recordsTrace
         executor = SimulationExecutor(state, scheduling: settings.scheduling)
         parking = Parking(state)
         kernelHandler = HandlerID(index: 0)
@@ -172,7 +172,11 @@ public final class Simulation: @unchecked Sendable {
     /// The context of the present incarnation; `nil` while there is none.
     public func context(of process: ProcessID) -> ProcessContext? { processes[Int(process.index)].context }
 
-    func localTime(of process: ProcessID) -> Instant { processes[Int(process.index)].clock.reading(at: now) }
+    func localTime(of process: ProcessID) -> Instant {
+        state.pointee.clocksDiffer ? driftingTime(of: process) : now
+    }
+
+    private func driftingTime(of process: ProcessID) -> Instant { processes[Int(process.index)].clock.reading(at: now) }
 
     func drawUniqueID(for process: ProcessID) -> UniqueID {
         let index = Int(process.index)

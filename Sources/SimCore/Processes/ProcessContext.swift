@@ -9,6 +9,8 @@ public final class ProcessContext: Sendable {
     public let process: ProcessID
     public let name: String
     public let incarnation: UInt32
+    /// Set to false by the crash or the end of the run; on the simulation's own thread only.
+    @usableFromInline nonisolated(unsafe) var isLive = true
 
     init(simulation: Simulation, process: ProcessID, name: String, incarnation: UInt32) {
         self.simulation = simulation
@@ -18,7 +20,7 @@ public final class ProcessContext: Sendable {
     }
 
     /// Whether this incarnation is the process's present one and has not crashed.
-    public var isAlive: Bool { simulation.isAlive(self) }
+    @inlinable public var isAlive: Bool { isLive && simulation.isOnOwnThread }
 
     /// The first thing that every port call does.
     ///
@@ -32,6 +34,13 @@ public final class ProcessContext: Sendable {
     public var identifiers: any Identifiers { ContextIdentifiers(context: self) }
     public var log: any ServiceLog { ContextLog(context: self) }
 
+    /// Waits for `span` of this process's own clock: what `clock.sleep(for:)` does, without the way through the port.
+    ///
+    /// - Throws: ``Ports/ProcessStopped``, `CancellationError`.
+    @inlinable @inline(__always) public func sleep(for span: Nanoseconds) async throws {
+        try await simulation.sleep(self, span)
+    }
+
     /// A scheduling point: lets any other ready task run first, as the scheduling policy decides.
     public func yield() async throws {
         try checkAlive()
@@ -41,13 +50,15 @@ public final class ProcessContext: Sendable {
 }
 
 /// The clock of a process: virtual time through its offset and drift.
-struct ContextClock: ServiceClock {
-    let context: ProcessContext
+@usableFromInline struct ContextClock: ServiceClock {
+    @usableFromInline let context: ProcessContext
 
-    var now: Instant { context.simulation.localTime(of: context.process) }
-    var monotonicNow: Instant { context.simulation.now }
+    init(context: ProcessContext) { self.context = context }
 
-    func sleep(for span: Nanoseconds) async throws {
+    @usableFromInline var now: Instant { context.simulation.localTime(of: context.process) }
+    @usableFromInline var monotonicNow: Instant { context.simulation.now }
+
+    @inlinable func sleep(for span: Nanoseconds) async throws {
         try await context.simulation.sleep(context, span)
     }
 }

@@ -1,6 +1,6 @@
 /// The pending events of a simulation, in order of time, and among equal times in order of insertion.
 ///
-/// A hierarchical timing wheel over the base-16 digits of the time. With `last` the time the wheel stands at, an event at `time >= last`
+/// A hierarchical timing wheel over the base-64 digits of the time. With `last` the time the wheel stands at, an event at `time >= last`
 /// lies on the level of the highest digit in which `time` and `last` differ, in the slot that this digit of `time` names:
 ///
 /// - every event of a lower level is earlier than every event of a higher one, and within a level slots are in order of time;
@@ -8,7 +8,7 @@
 /// - all events of a level 0 slot have the same time, so the first of its list is the next one;
 /// - events of equal time always lie in the same slot, in order of insertion, since a slot is redistributed from first to last.
 ///
-/// An event is moved at most once per level (15 times at the very most; once or twice as a rule), and a slot's only event is not moved at all.
+/// An event is moved at most once per level (10 times at the very most; once or twice as a rule), and a slot's only event is not moved at all.
 /// Nodes live in one slab and are linked by index; nothing is allocated once the slab has grown to the largest number of events pending.
 public struct EventQueue<Payload: BitwiseCopyable>: ~Copyable {
     /// Names a pending event, to cancel it. A stale handle is recognised by its generation and does nothing.
@@ -46,8 +46,8 @@ public struct EventQueue<Payload: BitwiseCopyable>: ~Copyable {
     }
 
     @usableFromInline var nodes: UnsafeMutablePointer<Node>
-    @usableFromInline let slots: UnsafeMutablePointer<Slot>  // 16 per level; empty ones are not read: the bitmaps say which are.
-    @usableFromInline let occupied: UnsafeMutablePointer<UInt16>  // By level: which slots hold an event.
+    @usableFromInline let slots: UnsafeMutablePointer<Slot>  // 64 per level; empty ones are not read: the bitmaps say which are.
+    @usableFromInline let occupied: UnsafeMutablePointer<UInt64>  // By level: which slots hold an event.
     @usableFromInline var levels: UInt32 = 0  // Which levels hold an event.
     @usableFromInline var free: UInt32 = .max
     @usableFromInline var used = 0  // Nodes ever handed out; those beyond have never been touched.
@@ -66,13 +66,13 @@ public struct EventQueue<Payload: BitwiseCopyable>: ~Copyable {
     public init(minimumCapacity: Int = 64) {
         capacity = Swift.max(1, minimumCapacity)
         nodes = .allocate(capacity: capacity)
-        slots = .allocate(capacity: 256)
-        slots.initialize(repeating: Slot(), count: 256)
-        occupied = .allocate(capacity: 16)
-        occupied.initialize(repeating: 0, count: 16)
+        slots = .allocate(capacity: 704)
+        slots.initialize(repeating: Slot(), count: 704)
+        occupied = .allocate(capacity: 11)
+        occupied.initialize(repeating: 0, count: 11)
     }
 
-    deinit {
+    @inlinable deinit {
         nodes.deallocate()
         slots.deallocate()
         occupied.deallocate()
@@ -112,17 +112,18 @@ public struct EventQueue<Payload: BitwiseCopyable>: ~Copyable {
 
     /// Where an event at `time` lies as long as `last` stays in its slot.
     @inlinable @inline(__always) func position(_ time: UInt64) -> (level: Int, slot: Int) {
-        let level = (63 &- ((time ^ _last) | 1).leadingZeroBitCount) &>> 2
-        return (level, Int(truncatingIfNeeded: (time &>> UInt64(truncatingIfNeeded: level &<< 2)) & 15))
+        // A division by six, exact for 0...63.
+        let level = ((63 &- ((time ^ _last) | 1).leadingZeroBitCount) &* 43) &>> 8
+        return (level, Int(truncatingIfNeeded: (time &>> UInt64(truncatingIfNeeded: level &* 6)) & 63))
     }
 
     @inlinable @inline(__always) mutating func append(_ index: UInt32) {
         let node = nodes + Int(index)
         let (level, digit) = position(node.pointee.time)
-        let slot = slots + ((level &<< 4) &+ digit)
+        let slot = slots + ((level &<< 6) &+ digit)
         node.pointee.next = .max
         let bits = occupied[level]
-        let bit = UInt16(truncatingIfNeeded: 1 &<< digit)
+        let bit = UInt64(1) &<< UInt64(truncatingIfNeeded: digit)
         if bits & bit == 0 {
             occupied[level] = bits | bit
             levels |= UInt32(truncatingIfNeeded: 1 &<< level)
@@ -137,7 +138,7 @@ public struct EventQueue<Payload: BitwiseCopyable>: ~Copyable {
     }
 
     @inlinable @inline(__always) mutating func vacate(level: Int, slot: Int) {
-        let rest = occupied[level] & ~UInt16(truncatingIfNeeded: 1 &<< slot)
+        let rest = occupied[level] & ~(UInt64(1) &<< UInt64(truncatingIfNeeded: slot))
         occupied[level] = rest
         if rest == 0 { levels &= ~UInt32(truncatingIfNeeded: 1 &<< level) }
     }
@@ -154,7 +155,7 @@ public struct EventQueue<Payload: BitwiseCopyable>: ~Copyable {
         while levels != 0 {
             let level = levels.trailingZeroBitCount
             let digit = occupied[level].trailingZeroBitCount
-            let slot = slots + ((level &<< 4) &+ digit)
+            let slot = slots + ((level &<< 6) &+ digit)
             let index = slot.pointee.first
             let node = nodes + Int(index)
             let next = node.pointee.next
@@ -171,7 +172,7 @@ public struct EventQueue<Payload: BitwiseCopyable>: ~Copyable {
                 release(index)
                 return (time, node.pointee.payload)
             }
-            let shift = UInt64(truncatingIfNeeded: level &<< 2)
+            let shift = UInt64(truncatingIfNeeded: level &* 6)
             let base = (node.pointee.time &>> shift) &<< shift
             if base > limit { return nil }
             _last = base
@@ -190,9 +191,9 @@ public struct EventQueue<Payload: BitwiseCopyable>: ~Copyable {
     @inlinable public var earliestBound: UInt64? {
         if levels == 0 { return nil }
         let level = levels.trailingZeroBitCount
-        let node = nodes + Int(slots[(level &<< 4) &+ occupied[level].trailingZeroBitCount].first)
+        let node = nodes + Int(slots[(level &<< 6) &+ occupied[level].trailingZeroBitCount].first)
         if level == 0 || node.pointee.next == .max { return node.pointee.time }
-        let shift = UInt64(truncatingIfNeeded: level &<< 2)
+        let shift = UInt64(truncatingIfNeeded: level &* 6)
         return (node.pointee.time &>> shift) &<< shift
     }
 
@@ -209,7 +210,7 @@ public struct EventQueue<Payload: BitwiseCopyable>: ~Copyable {
         guard Int(handle.index) < used, node.pointee.generation == handle.generation else { return nil }
         let (level, digit) = position(node.pointee.time)
         let (previous, next) = (node.pointee.previous, node.pointee.next)
-        let slot = slots + ((level &<< 4) &+ digit)
+        let slot = slots + ((level &<< 6) &+ digit)
         if previous == .max { slot.pointee.first = next } else { nodes[Int(previous)].next = next }
         if next == .max { slot.pointee.last = previous } else { nodes[Int(next)].previous = previous }
         if previous == .max && next == .max { vacate(level: level, slot: digit) }

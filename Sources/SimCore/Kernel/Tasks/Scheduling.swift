@@ -39,7 +39,7 @@ public enum Scheduling: Hashable, Sendable, Codable {
         mask = 255
         entries = .allocate(capacity: mask + 1)
     }
-    deinit { entries.deallocate() }
+    @inlinable deinit { entries.deallocate() }
 
     @inlinable var isEmpty: Bool { head == tail }
     @inlinable var count: Int { tail &- head }
@@ -103,12 +103,17 @@ struct TaskChooser {
     }
 
     /// Brings the chosen entry to the head. One draw where there are two or more to choose from.
-    mutating func choose(_ ready: inout ReadyQueue, _ decisions: inout Decisions) {
+    ///
+    /// - Returns: where it was, from the head.
+    mutating func choose(_ ready: inout ReadyQueue, _ decisions: inout Decisions) -> Int {
         let count = ready.count
-        guard count > 1 else { return }
+        guard count > 1 else { return 0 }
         switch scheduling {
-        case .inOrder: break
-        case .random: ready.moveToHead(offset: Int(decisions.draw(stream, below: UInt64(count))))
+        case .inOrder: return 0
+        case .random:
+            let chosen = Int(decisions.draw(stream, below: UInt64(count)))
+            ready.moveToHead(offset: chosen)
+            return chosen
         case .priorities:
             var best = 0
             var highest = Int64.min
@@ -123,6 +128,7 @@ struct TaskChooser {
                 priorities[Int(ready.task(atOffset: best).number)] = -Int64(pointCount)
             }
             ready.moveToHead(offset: best)
+            return best
         }
     }
 }

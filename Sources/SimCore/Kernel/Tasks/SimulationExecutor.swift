@@ -68,7 +68,11 @@ public final class SimulationExecutor: TaskExecutor, @unchecked Sendable {
         isSpawningRoot = false
     }
 
-    func chooseNext() { chooser.choose(&state.pointee.ready, &state.pointee.decisions) }
+    /// Brings the task that runs next to the head of the ready queue. The choice is part of the trace hash.
+    func chooseNext() {
+        let chosen = chooser.choose(&state.pointee.ready, &state.pointee.decisions)
+        state.pointee.hash.fold(UInt64(chosen))
+    }
 
     private func identity(of job: UnownedJob) -> TaskIdentity {
         let number = runtimeTaskNumber(job)

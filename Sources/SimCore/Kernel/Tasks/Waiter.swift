@@ -71,7 +71,7 @@ public struct WaitReason: Sendable {
     @usableFromInline var firstFree: UInt32 = .max
 
     init() { slots = .allocate(capacity: capacity) }
-    deinit { slots.deallocate() }
+    @inlinable deinit { slots.deallocate() }
 
     @inlinable @inline(__always) mutating func make(process: UInt32, _ reason: WaitReason) -> UInt32 {
         let index: UInt32
