@@ -12,6 +12,7 @@ extension Simulation {
         guard process.state != .running else { return }
         process.incarnation += 1
         process.state = .running
+        process.isHostDown = false
         let context = ProcessContext(
             simulation: self, process: id, name: process.name, incarnation: process.incarnation)
         process.context = context
@@ -28,18 +29,28 @@ extension Simulation {
         }
     }
 
+    /// Starts a process at a later time, unless it is alive by then.
+    public func scheduleStart(of id: ProcessID, at time: Instant) {
+        schedule(at: time, kernelHandler, code: KernelEvents.Code.start.rawValue, first: UInt64(id.index))
+    }
+
     /// Ends the present incarnation at once: everything that it waits for ends with ``Ports/ProcessStopped``, every port call
     /// of it fails from now on, observers drop what was volatile.
     ///
     /// - Returns: false when there was none to crash.
+    ///   With `hostDown`, the machine dies with it: peers see no reset, only silence, until the process starts again.
     @discardableResult
-    public func crash(_ id: ProcessID) -> Bool {
+    public func crash(_ id: ProcessID, hostDown: Bool = false) -> Bool {
         let process = processes[Int(id.index)]
         guard process.state == .running else { return false }
+        process.isHostDown = hostDown
         stopIncarnation(process, as: .crashed)
         for observer in process.observers { observer.processCrashed(id) }
         return true
     }
+
+    /// Whether the process's machine is down.
+    public func isHostDown(_ id: ProcessID) -> Bool { processes[Int(id.index)].isHostDown }
 
     private func stopIncarnation(_ process: SimulatedProcess, as state: ProcessState) {
         process.state = state
@@ -79,6 +90,14 @@ extension Simulation {
                 if state.pointee.waiters.isOpen(waiter) { state.pointee.end(waiter.index, reason, value: value) }
             }
         }
+    }
+
+    /// Keeps an event for a frozen process until it goes on; false when it is not frozen.
+    func deferWhileFrozen(_ event: KernelEvent, _ id: ProcessID) -> Bool {
+        let process = processes[Int(id.index)]
+        guard process.isFrozen else { return false }
+        process.deferred.append(.event(event))
+        return true
     }
 
     /// Lets an object hear of starts and crashes of a process. Observers are told in the order in which they were added.

@@ -35,6 +35,8 @@ final class SimulatedProcess {
     var incarnation: UInt32 = 0
     /// True while a pause lasts, which may be longer than the incarnation that was paused.
     var isFrozen = false
+    /// The machine itself is down: nothing answers for the process, not even with a reset.
+    var isHostDown = false
     var clock = ProcessClock()
     /// Events and wake-ups that came while it was frozen, in order of arrival.
     var deferred: ContiguousArray<DeferredDelivery> = []

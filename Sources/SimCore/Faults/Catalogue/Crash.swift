@@ -1,0 +1,46 @@
+import Ports
+
+extension FaultDefinition {
+    /// A process dies and starts again. Its machine goes on: peers see resets.
+    public static let crash = FaultDefinition(
+        "crash", summary: "the process dies, and starts again after a while", targets: .processes,
+        parameters: [FaultParameter("restart_after", unit: "ms", default: 1_000, in: 1...30_000)]
+    ) { injection in
+        injection.crashTargets(hostDown: false)
+    }
+
+    /// A machine loses power: peers see no reset, their connections are half-open until they write and wait.
+    public static let hostCrash = FaultDefinition(
+        "host-crash", summary: "the machine dies without a word and comes back later; connections stay half-open",
+        targets: .processes, parameters: [FaultParameter("restart_after", unit: "ms", default: 5_000, in: 1...60_000)]
+    ) { injection in
+        injection.crashTargets(hostDown: true)
+    }
+
+    /// A process is stopped for good until the liveness phase.
+    public static let stop = FaultDefinition(
+        "stop", summary: "the process dies and stays down until the fault ends", targets: .processes,
+        lasting: .milliseconds(100)...(.seconds(30))
+    ) { injection in
+        var crashed: [ProcessID] = []
+        for target in injection.targets where injection.simulation.crash(target) {
+            injection.tookEffect()
+            crashed.append(target)
+        }
+        return { for target in crashed { injection.simulation.start(target) } }
+    }
+}
+
+extension FaultInjection {
+    /// Crashes each target and schedules its restart; healing restarts at once what is still down.
+    fileprivate func crashTargets(hostDown: Bool) -> FaultDefinition.Healing? {
+        let delay = Nanoseconds.milliseconds(parameter("restart_after"))
+        var crashed: [ProcessID] = []
+        for target in targets where simulation.crash(target, hostDown: hostDown) {
+            tookEffect()
+            crashed.append(target)
+            simulation.scheduleStart(of: target, at: simulation.now + delay)
+        }
+        return { for target in crashed { self.simulation.start(target) } }
+    }
+}

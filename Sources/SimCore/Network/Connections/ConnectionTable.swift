@@ -1,0 +1,131 @@
+import Ports
+
+/// The connections of a transport as a value: for each direction what is on its way, in order, and what each end believes.
+struct ConnectionTable<Message> {
+    enum EndState {
+        /// Connecting (client), or not yet heard of (server).
+        case opening
+        case open
+        /// Over, as far as this end knows.
+        case ended
+    }
+
+    struct Segment {
+        let dueAt: Instant
+        /// `nil` is the end of the stream: the sender has closed.
+        let message: Message?
+    }
+
+    /// One direction: segments in flight, in order.
+    struct Flow {
+        var segments: ContiguousArray<Segment> = []
+        var head = 0
+        /// Since when nothing has got through; `nil` while it flows.
+        var stalledSince: Instant?
+        var retryInterval = Nanoseconds.zero
+
+        var first: Segment? { head < segments.count ? segments[head] : nil }
+        var lastDueAt: Instant? { head < segments.count ? segments[segments.count - 1].dueAt : nil }
+
+        mutating func removeFirst() -> Segment {
+            let segment = segments[head]
+            head += 1
+            if head == segments.count {
+                segments.removeAll(keepingCapacity: true)
+                head = 0
+            } else if head == 64 {
+                segments.removeFirst(64)
+                head = 0
+            }
+            return segment
+        }
+
+        mutating func clear() {
+            segments.removeAll(keepingCapacity: true)
+            head = 0
+            stalledSince = nil
+        }
+    }
+
+    struct End {
+        var process: ProcessID
+        var incarnation: UInt32
+        var state: EndState
+        var delegate: (any ConnectionDelegate<Message>)?
+        /// This end's next message is lost, and the connection with it: the request has taken effect.
+        var losesNextMessage: FaultInstanceID?
+    }
+
+    struct Connection {
+        var generation: UInt32
+        var client: End
+        var server: End
+        /// Client to server, and back.
+        var flows: (Flow, Flow)
+        var isUsed: Bool
+        var openedAt: Instant
+    }
+
+    private(set) var connections: ContiguousArray<Connection> = []
+    private var free: ContiguousArray<UInt32> = []
+
+    mutating func insert(client: End, server: End, now: Instant) -> ConnectionID {
+        if let index = free.popLast() {
+            let generation = connections[Int(index)].generation + 1
+            connections[Int(index)] = Connection(
+                generation: generation, client: client, server: server, flows: (Flow(), Flow()), isUsed: true,
+                openedAt: now)
+            return ConnectionID(index: index, generation: generation)
+        }
+        connections.append(
+            Connection(
+                generation: 1, client: client, server: server, flows: (Flow(), Flow()), isUsed: true, openedAt: now))
+        return ConnectionID(index: UInt32(connections.count - 1), generation: 1)
+    }
+
+    func contains(_ id: ConnectionID) -> Bool {
+        let index = Int(id.index)
+        return index < connections.count && connections[index].generation == id.generation && connections[index].isUsed
+    }
+
+    /// Ids in use, by slot.
+    var ids: [ConnectionID] {
+        connections.indices.compactMap { index in
+            connections[index].isUsed
+                ? ConnectionID(index: UInt32(index), generation: connections[index].generation) : nil
+        }
+    }
+
+    /// Gives the slot back once both ends know that it is over.
+    mutating func releaseIfOver(_ id: ConnectionID) {
+        let index = Int(id.index)
+        guard connections[index].client.state == .ended, connections[index].server.state == .ended else { return }
+        connections[index].isUsed = false
+        connections[index].client.delegate = nil
+        connections[index].server.delegate = nil
+        connections[index].flows.0.clear()
+        connections[index].flows.1.clear()
+        free.append(id.index)
+    }
+
+    @inline(__always)
+    mutating func withConnection<Result>(_ id: ConnectionID, _ body: (inout Connection) -> Result) -> Result {
+        body(&connections[Int(id.index)])
+    }
+
+    func withConnectionForReading<Result>(_ id: ConnectionID, _ body: (Connection) -> Result) -> Result {
+        body(connections[Int(id.index)])
+    }
+
+    func end(_ id: ConnectionID, _ side: ConnectionSide) -> End {
+        side == .client ? connections[Int(id.index)].client : connections[Int(id.index)].server
+    }
+
+    mutating func setState(_ id: ConnectionID, _ side: ConnectionSide, _ state: EndState) {
+        if side == .client {
+            connections[Int(id.index)].client.state = state
+        } else {
+            connections[Int(id.index)].server.state = state
+        }
+    }
+}
