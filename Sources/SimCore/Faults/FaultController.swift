@@ -20,7 +20,7 @@ public final class FaultController: EventHandler {
     private var kindByName: [String: Int] = [:]
     private var instances: ContiguousArray<Instance> = []
     private var effectCounts: [Int64] = []
-    private var scheduledCounts: [Int64] = []
+    private var begunCounts: [Int64] = []
     /// True once the liveness phase has begun: no fault begins any more.
     public private(set) var areHealed = false
 
@@ -38,7 +38,7 @@ public final class FaultController: EventHandler {
         kindByName[definition.name] = definitions.count
         definitions.append(definition)
         effectCounts.append(0)
-        scheduledCounts.append(0)
+        begunCounts.append(0)
     }
 
     /// Every kind, in order of registration.
@@ -58,7 +58,6 @@ public final class FaultController: EventHandler {
             let kind = kindByName[fault.kind]!
             let index = UInt64(instances.count)
             instances.append(Instance(fault: fault, kind: kind))
-            scheduledCounts[kind] += 1
             simulation.schedule(
                 at: max(simulation.now, .epoch + fault.at), handler, code: Code.begin.rawValue, first: index)
         }
@@ -77,7 +76,6 @@ public final class FaultController: EventHandler {
         try validate(fault)
         let index = instances.count
         instances.append(Instance(fault: fault, kind: kindByName[kind]!))
-        scheduledCounts[kindByName[kind]!] += 1
         begin(index)
         return FaultInstanceID(rawValue: UInt32(index))
     }
@@ -98,12 +96,12 @@ public final class FaultController: EventHandler {
         effectCounts[instances[index].kind] += 1
     }
 
-    /// For each kind that was scheduled: how often it was, and how often it took effect. In order of registration.
+    /// For each kind that began: how often it did, and how often it took effect. In order of registration.
     public var efficacy: [FaultEfficacy] {
         definitions.indices.compactMap { kind in
-            guard scheduledCounts[kind] > 0 else { return nil }
+            guard begunCounts[kind] > 0 else { return nil }
             return FaultEfficacy(
-                kind: definitions[kind].name, scheduledCount: scheduledCounts[kind], effectCount: effectCounts[kind])
+                kind: definitions[kind].name, scheduledCount: begunCounts[kind], effectCount: effectCounts[kind])
         }
     }
 
@@ -122,6 +120,7 @@ public final class FaultController: EventHandler {
 
     private func begin(_ index: Int) {
         let instance = instances[index]
+        begunCounts[instance.kind] += 1
         let definition = definitions[instance.kind]
         let injection = FaultInjection(
             simulation: simulation, id: FaultInstanceID(rawValue: UInt32(index)), fault: instance.fault,

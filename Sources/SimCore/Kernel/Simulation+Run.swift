@@ -115,7 +115,7 @@ extension Simulation {
     }
 
     /// Who waits for what, by process.
-    private func waitingText() -> String {
+    func waitingText() -> String {
         var lines: [String] = []
         for process in processes {
             for waiter in state.pointee.waiters.open(ofProcess: process.id.index) {

@@ -1,0 +1,73 @@
+
+/// A failing run as one file: everything needed to see it again, and what it was.
+public struct FailureFile: Hashable, Sendable, Codable {
+    /// The layout of this file. A reader refuses any other.
+    public static let currentFormat = 1
+
+    public var format = FailureFile.currentFormat
+    /// Version of the tool that wrote it.
+    public var toolVersion: String
+    public var commit: String
+    public var scenario: String
+    public var seed: UInt64
+    /// The scenario's own options (orders, workload), by name.
+    public var options: [String: String]
+    public var scheduling: Scheduling
+    /// Every knob of the run.
+    public var knobs: [String: Int64]
+    /// The explicit fault schedule.
+    public var schedule: [ScheduledFault]
+    /// Decisions that were taken otherwise than drawn.
+    public var overrides: [DecisionOverride]
+    public var violations: [Violation]
+    /// Sixteen hexadecimal digits.
+    public var traceHash: String
+    public var eventCount: UInt64
+    /// The run's events, for telling where a replay parts from it; in the file beside this one.
+    public var traceFile: String?
+
+    /// One decision of ``overrides``.
+    public struct DecisionOverride: Hashable, Sendable, Codable {
+        public var stream: String
+        public var index: UInt64
+        public var value: UInt64
+
+        public init(stream: String, index: UInt64, value: UInt64) {
+            self.stream = stream
+            self.index = index
+            self.value = value
+        }
+    }
+
+    public init(
+        toolVersion: String, commit: String, options: [String: String], settings: SimulationSettings,
+        report: ScenarioReport, traceFile: String?
+    ) {
+        self.toolVersion = toolVersion
+        self.commit = commit
+        self.options = options
+        scenario = report.scenario
+        seed = settings.seed
+        scheduling = settings.scheduling
+        knobs = report.run.knobs
+        schedule = report.run.schedule
+        overrides = settings.overrides.map {
+            DecisionOverride(stream: $0.key.stream, index: $0.key.index, value: $0.value)
+        }.sorted { $0.stream != $1.stream ? $0.stream < $1.stream : $0.index < $1.index }
+        violations = report.run.violations
+        traceHash = report.run.traceHash.description
+        eventCount = report.run.eventCount
+        self.traceFile = traceFile
+    }
+
+    /// Settings that repeat the run.
+    public var settings: SimulationSettings {
+        var settings = SimulationSettings(seed: seed)
+        settings.scheduling = scheduling
+        settings.knobs = knobs
+        for override in overrides {
+            settings.overrides[DecisionAddress(stream: override.stream, index: override.index)] = override.value
+        }
+        return settings
+    }
+}
