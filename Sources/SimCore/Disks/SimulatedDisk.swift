@@ -100,6 +100,11 @@ public final class SimulatedDisk: ProcessObserver, @unchecked Sendable {
         disk.remove(file)
     }
 
+    /// The bytes of a file as they are now, without a process reading them: for properties.
+    public func contents(of file: String) -> [UInt8] {
+        (try? disk.read(file, at: 0, count: disk.length(of: file))) ?? []
+    }
+
     public func exists(_ file: String) -> Bool { disk.exists(file) }
     public func length(of file: String) -> Int { disk.length(of: file) }
     /// In order of creation.
@@ -108,12 +113,15 @@ public final class SimulatedDisk: ProcessObserver, @unchecked Sendable {
     /// Time that a sync or write of a state machine's own takes now, disturbances included; for shells around such machines,
     /// which keep their data themselves.
     public func drawLatency(_ distribution: LatencyDistribution) -> Nanoseconds {
-        var latency = distribution.draw(&simulation.state.pointee.decisions, latencies)
+        let latency = distribution.draw(&simulation.state.pointee.decisions, latencies)
+        if disturbances.isEmpty { return latency }
+        // The worst of several counts: a product of slow faults would soon be longer than any run.
+        var factor: Int64 = 1
         for (id, disturbance) in disturbances where disturbance.slowFactor > 1 {
             simulation.faults.tookEffect(id)
-            latency = latency * disturbance.slowFactor
+            factor = max(factor, disturbance.slowFactor)
         }
-        return latency
+        return latency * factor
     }
 
     /// Whether a sync asked for now fails; for shells. Counts as a bite.

@@ -184,6 +184,8 @@ public struct NetworkState {
         _ from: ProcessID, _ to: ProcessID, _ now: Instant, _ arrival: inout Instant, _ second: inout Instant?,
         _ decisions: inout Decisions
     ) -> Bool {
+        // The worst of several slow faults counts, not their product.
+        var slowFactor: Int64 = 1
         for (_, disturbance) in disturbances
         where disturbance.from.contains(from) && disturbance.to.contains(to) {
             let stream = faultStream(disturbance.fault, &decisions)
@@ -209,9 +211,10 @@ public struct NetworkState {
                 }
             case .slow(let factor):
                 bitten.append(disturbance.fault)
-                arrival = now + (arrival - now) * factor
+                slowFactor = max(slowFactor, factor)
             }
         }
+        if slowFactor > 1 { arrival = now + (arrival - now) * slowFactor }
         return true
     }
 
@@ -219,6 +222,7 @@ public struct NetworkState {
         _ from: ProcessID, _ to: ProcessID, _ retransmissionTimeout: Nanoseconds, _ latency: inout Nanoseconds,
         _ decisions: inout Decisions
     ) {
+        var slowFactor: Int64 = 1
         for (_, disturbance) in disturbances
         where disturbance.from.contains(from) && disturbance.to.contains(to) {
             let stream = faultStream(disturbance.fault, &decisions)
@@ -235,10 +239,11 @@ public struct NetworkState {
                 }
             case .slow(let factor):
                 bitten.append(disturbance.fault)
-                latency = latency * factor
+                slowFactor = max(slowFactor, factor)
             case .block, .hold, .duplicate, .reorder: continue
             }
         }
+        if slowFactor > 1 { latency = latency * slowFactor }
     }
 
     private mutating func faultStream(_ fault: FaultInstanceID, _ decisions: inout Decisions) -> DecisionStreamID {

@@ -30,6 +30,9 @@ public final class ProcessContext: Sendable {
         if !isAlive { throw simulation.rejectCallOfStoppedProcess(self) }
     }
 
+    /// The process's disk, when it was given one. The first, when it was given several.
+    public var disk: SimulatedDisk? { simulation.disks.first { $0.process == process } }
+
     public var clock: any ServiceClock { ContextClock(context: self) }
     public var identifiers: any Identifiers { ContextIdentifiers(context: self) }
     public var log: any ServiceLog { ContextLog(context: self) }
