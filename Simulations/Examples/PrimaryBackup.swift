@@ -27,7 +27,8 @@ public struct PrimaryBackup: Sendable {
     }
 
     public var scenario: Scenario {
-        Scenario("primary-backup", summary: "replication of a log to a backup, with a client that writes fifty numbers") {
+        Scenario("primary-backup", summary: "replication of a log to a backup, with a client that writes fifty numbers")
+        {
             simulation in
             let bus = MessageBus<Message>(simulation, name: "replication")
             let told = Acknowledgements()

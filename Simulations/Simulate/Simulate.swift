@@ -1,26 +1,72 @@
-import Ports
-import SimCore
+import Foundation
 
+/// The `simulate` command: the testbed from the command line.
 @main
 enum Simulate {
+    static let commands: [any (Command & Sendable).Type] = [
+        RunCommand.self, ReplayCommand.self, MergeCommand.self, BenchCommand.self, ScenariosCommand.self,
+        FaultsCommand.self,
+    ]
+
     static func main() {
-        let all = [
-            KernelBenchmarks.timers(processCount: 1, sleepCount: 1_000_000),
-            KernelBenchmarks.timers(processCount: 1000, sleepCount: 2_000_000),
-            KernelBenchmarks.events(handlerCount: 1, eventCount: 2_000_000),
-            KernelBenchmarks.events(handlerCount: 1000, eventCount: 2_000_000),
-            KernelBenchmarks.pingPong(pairCount: 100, roundTripCount: 200_000),
-            KernelBenchmarks.explore("random", .random, taskCount: 100, stepCount: 20, runCount: 300),
-            KernelBenchmarks.explore("pct", .priorities(depth: 3, stepCount: 2000), taskCount: 100, stepCount: 20, runCount: 300),
-        ]
-        let wanted = CommandLine.arguments.dropFirst().first
-        for benchmark in all where wanted == nil || benchmark.name == wanted! {
-            let clock = ContinuousClock()
-            let start = clock.now
-            let report = benchmark.run()
-            let elapsed = (clock.now - start).components
-            let ns = elapsed.seconds * 1_000_000_000 + elapsed.attoseconds / 1_000_000_000
-            print(benchmark.name, ns / Int64(benchmark.operationCount), report.violations.first.map(String.init(describing:)) ?? "ok", report.eventCount, report.traceHash)
+        exit(run(Array(CommandLine.arguments.dropFirst())).rawValue)
+    }
+
+    static func run(_ words: [String]) -> ExitCode {
+        do {
+            if words.first == "--help" || words.first == "-h" || words.first == "help" {
+                print(helpText)
+                return .held
+            }
+            guard let name = words.first, !name.hasPrefix("-") else { return try RunCommand.run(Arguments(words)) }
+            guard let command = commands.first(where: { $0.name == name }) else {
+                throw UsageError(
+                    "unknown command '\(name)'; expected one of \(commands.map { $0.name }.joined(separator: ", "))")
+            }
+            var arguments = Arguments(Array(words.dropFirst()))
+            if arguments.takeFlag("--help") || arguments.takeFlag("-h") {
+                print(command.help)
+                return .held
+            }
+            return try command.run(arguments)
+        } catch {
+            FileHandle.standardError.write(Data("simulate: \(error)\n".utf8))
+            return .wrongUsage
         }
     }
+
+    static var helpText: String {
+        let lines = commands.map { "  \($0.name.padding(toLength: 11, withPad: " ", startingAt: 0))\($0.summary)" }
+        return """
+            simulate: runs distributed systems under every fault that they are known for, deterministically.
+
+            Usage: simulate [COMMAND] [OPTIONS]
+            Without a command: a campaign with faults on (the same as `simulate run`).
+
+            \(lines.joined(separator: "\n"))
+
+            Every command has --help. Commands that report take --json: one object a line.
+
+            Exit codes: 0 held, 1 a property was violated, 2 wrong usage, 3 not deterministic,
+            4 a fault never took effect, 5 a liveness bound was missed.
+            """
+    }
+}
+
+/// A subcommand.
+protocol Command {
+    static var name: String { get }
+    static var summary: String { get }
+    static var help: String { get }
+    static func run(_ arguments: Arguments) throws -> ExitCode
+}
+
+/// What the process exits with.
+enum ExitCode: Int32 {
+    case held = 0
+    case violated = 1
+    case wrongUsage = 2
+    case notDeterministic = 3
+    case faultWithoutEffect = 4
+    case livenessMissed = 5
 }

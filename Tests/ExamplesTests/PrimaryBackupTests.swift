@@ -9,7 +9,9 @@ struct PrimaryBackupTests {
     @Test("With a careful backup a failover loses nothing, whatever the seed", arguments: 1...64)
     func carefulBackupHolds(seed: Int) throws {
         let report = try PrimaryBackup(isBackupCareless: false).scenario.run(SimulationSettings(seed: UInt64(seed)))
-        #expect(report.run.held, "\(report.run.violations) — replay: simulate replay --scenario primary-backup --seed \(seed)")
+        #expect(
+            report.run.held,
+            "\(report.run.violations) — replay: simulate replay --scenario primary-backup --seed \(seed)")
     }
 
     /// The first of the seeds under which the careless backup is found out.

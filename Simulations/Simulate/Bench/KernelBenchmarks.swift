@@ -11,7 +11,7 @@ enum KernelBenchmarks {
             let remaining = Counter(processCount)
             for index in 0..<processCount {
                 simulation.addProcess("sleeper-\(index)") { context in
-                        var random = SplitMix64(seed: UInt64(index))
+                    var random = SplitMix64(seed: UInt64(index))
                     for _ in 0..<perProcess {
                         try await context.sleep(for: .microseconds(Int64(random.next(below: 65_536)) + 1))
                     }
@@ -90,10 +90,10 @@ enum KernelBenchmarks {
 }
 
 /// One measured piece of work.
-struct Benchmark {
+struct Benchmark: Sendable {
     let name: String
     let operationCount: Int
-    let run: () -> RunReport
+    let run: @Sendable () -> RunReport
 }
 
 /// Counts down on the simulation's own thread, and lets the driver wait for the end.

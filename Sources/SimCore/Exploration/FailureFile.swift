@@ -1,4 +1,3 @@
-
 /// A failing run as one file: everything needed to see it again, and what it was.
 public struct FailureFile: Hashable, Sendable, Codable {
     /// The layout of this file. A reader refuses any other.

@@ -27,7 +27,8 @@ final class LivenessPhase: EventHandler {
         case .bound:
             simulation.fail(
                 .liveness, "finish",
-                "the run is not over \(bound!) after its faults have healed; still waiting: \(simulation.waitingText())")
+                "the run is not over \(bound!) after its faults have healed; still waiting: \(simulation.waitingText())"
+            )
         case nil: preconditionFailure("the liveness phase has no event code \(event.code)")
         }
     }

@@ -67,13 +67,16 @@ extension Scenario {
     /// - Parameters:
     ///   - faults: which kinds of its plan are drawn.
     ///   - schedule: runs these faults instead of drawing any.
+    ///   - monitor: lets another thread see whether the run gets on.
     ///   - stopwatch: reads a monotonic clock in nanoseconds, to measure what properties cost; `nil` to spare it.
     /// - Throws: ``FaultScheduleError``, or what set-up throws.
     public func run(
         _ settings: SimulationSettings, faults: FaultSelection = .all, schedule: [ScheduledFault]? = nil,
-        stopwatch: (@Sendable () -> UInt64)? = nil
+        stopwatch: (@Sendable () -> UInt64)? = nil, monitor: RunMonitor? = nil
     ) throws -> ScenarioReport {
         let simulation = Simulation(settings)
+        monitor?.attach(simulation)
+        defer { monitor?.detach(simulation) }
         simulation.properties.stopwatch = stopwatch
         let prepared = try setUp(simulation)
         if case .only(let kinds) = faults {

@@ -50,7 +50,8 @@ import Ports
     /// Moves to `deadline` without suspending, if sleeping until then would come to the same: nothing is ready, nothing happens
     /// until then or at it, and nobody watches. The hash and the counts are as they would be.
     @inlinable @inline(__always) mutating func skip(to deadline: UInt64, process: UInt32) -> Bool {
-        guard ready.isEmpty, deadline <= timeLimit, !observesEveryStep, !isRecording, !needsPropertyCheck, !isStopRequested,
+        guard ready.isEmpty, deadline <= timeLimit, !observesEveryStep, !isRecording, !needsPropertyCheck,
+            !isStopRequested,
             frozenCount == 0
         else { return false }
         if let next = events.earliestBound, next <= deadline { return false }

@@ -19,7 +19,7 @@ extension Simulation {
         for observer in process.observers { observer.processStarted(id, incarnation: process.incarnation) }
         guard let main = process.main else { return }
         process.unfinishedIncarnations.append(process.incarnation)
-        executor.spawnRoot {
+        executor.spawnRoot(process: id) {
             do {
                 try await main(context)
                 self.mainReturned(context, nil)

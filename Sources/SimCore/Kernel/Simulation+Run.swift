@@ -31,6 +31,7 @@ extension Simulation {
                 if chooses, state.pointee.ready.count > 1 { executor.chooseNext() }
                 let entry = state.pointee.ready.removeFirst()
                 state.pointee.currentTask = entry.task
+                state.pointee.currentProcess = entry.task.process
                 state.pointee.stepCount &+= 1
                 entry.job.runSynchronously(on: taskExecutor)
             } else if let (time, event) = state.pointee.events.pop(upTo: state.pointee.timeLimit) {

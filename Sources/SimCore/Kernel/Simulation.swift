@@ -156,7 +156,9 @@ public final class Simulation: @unchecked Sendable {
         processes.append(SimulatedProcess(id: id, name: name, errorPolicy: onError, main: main))
         processByName[name] = id
         identifierStreams.append(nil)
-        if startsWithRun { schedule(at: now, kernelHandler, code: KernelEvents.Code.start.rawValue, first: UInt64(id.index)) }
+        if startsWithRun {
+            schedule(at: now, kernelHandler, code: KernelEvents.Code.start.rawValue, first: UInt64(id.index))
+        }
         return id
     }
 

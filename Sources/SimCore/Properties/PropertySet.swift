@@ -145,7 +145,8 @@ public final class PropertySet {
                         .liveness, property.name, "did not come to hold by \(property.deadline): \(seen)")
                 }
                 index += 1
-            case .failure(let error): return simulation.violation(.propertyError, property.name, "its check threw \(error)")
+            case .failure(let error):
+                return simulation.violation(.propertyError, property.name, "its check threw \(error)")
             }
         }
         return nil

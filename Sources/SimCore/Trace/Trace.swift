@@ -34,6 +34,12 @@ public struct Trace: Hashable, Sendable, Codable {
     /// - Parameter capacity: the most entries kept; what comes later is counted only.
     public init(capacity: Int = 2_000_000) { self.capacity = capacity }
 
+    /// A trace read back from where it was written.
+    public init(entries: [TraceEntry]) {
+        self.entries = entries
+        capacity = entries.count
+    }
+
     mutating func append(_ entry: TraceEntry) {
         if entries.count < capacity { entries.append(entry) } else { droppedCount += 1 }
     }

@@ -36,7 +36,8 @@ extension FaultDefinition {
 
     /// A crash meanwhile leaves a write half done.
     public static let tornWrite = FaultDefinition(
-        "torn-write", summary: "a crash of the targets meanwhile leaves the first lost write half done", targets: .processes,
+        "torn-write", summary: "a crash of the targets meanwhile leaves the first lost write half done",
+        targets: .processes,
         lasting: .seconds(1)...(.seconds(60))
     ) { injection in
         injection.disturbDisks { $0.crashModel = .tear }

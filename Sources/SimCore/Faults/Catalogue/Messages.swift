@@ -21,7 +21,8 @@ extension FaultDefinition {
 
     /// Datagrams overtake each other.
     public static let reordering = FaultDefinition(
-        "reordering", summary: "datagrams between the targets and the others are held back and overtaken", targets: .groups,
+        "reordering", summary: "datagrams between the targets and the others are held back and overtaken",
+        targets: .groups,
         parameters: [
             FaultParameter("probability", unit: "ppm", default: 100_000, in: 100...900_000),
             FaultParameter("delay", unit: "us", default: 5_000, in: 1...1_000_000),

@@ -28,7 +28,8 @@ extension FaultDefinition {
 
     /// A link that takes everything and gives nothing until it clears: then all of it, in order.
     public static let clog = FaultDefinition(
-        "clog", summary: "messages between the targets and the others pile up and arrive when it ends", targets: .groups,
+        "clog", summary: "messages between the targets and the others pile up and arrive when it ends",
+        targets: .groups,
         lasting: .milliseconds(10)...(.seconds(5))
     ) { injection in
         injection.disturb(.hold, bothWays: true)

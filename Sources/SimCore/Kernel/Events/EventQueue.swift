@@ -46,7 +46,8 @@ public struct EventQueue<Payload: BitwiseCopyable>: ~Copyable {
     }
 
     @usableFromInline var nodes: UnsafeMutablePointer<Node>
-    @usableFromInline let slots: UnsafeMutablePointer<Slot>  // 64 per level; empty ones are not read: the bitmaps say which are.
+    /// 64 per level; empty ones are not read: the bitmaps say which are.
+    @usableFromInline let slots: UnsafeMutablePointer<Slot>
     @usableFromInline let occupied: UnsafeMutablePointer<UInt64>  // By level: which slots hold an event.
     @usableFromInline var levels: UInt32 = 0  // Which levels hold an event.
     @usableFromInline var free: UInt32 = .max

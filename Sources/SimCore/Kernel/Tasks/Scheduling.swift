@@ -132,3 +132,14 @@ struct TaskChooser {
         }
     }
 }
+
+extension Scheduling {
+    /// The policy that a seed draws when none is fixed: half of them in order, a quarter each random and by priorities.
+    public static func drawn(seed: UInt64) -> Scheduling {
+        switch SplitMix64.mixed(seed ^ stableHash("scheduling")) % 4 {
+        case 0: .random
+        case 1: .priorities(depth: 3, stepCount: 10_000)
+        default: .inOrder
+        }
+    }
+}

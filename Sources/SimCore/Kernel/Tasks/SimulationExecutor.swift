@@ -62,10 +62,13 @@ public final class SimulationExecutor: TaskExecutor, @unchecked Sendable {
     }
 
     /// Starts a root task. It does not run before the loop does.
-    func spawnRoot(_ body: sending @escaping () async -> Void) {
+    func spawnRoot(process: ProcessID, _ body: sending @escaping () async -> Void) {
+        let current = state.pointee.currentTask
+        state.pointee.currentTask.process = process.index
         isSpawningRoot = true
         Task(executorPreference: self, operation: body)
         isSpawningRoot = false
+        state.pointee.currentTask = current
     }
 
     /// Brings the task that runs next to the head of the ready queue. The choice is part of the trace hash.
@@ -77,7 +80,9 @@ public final class SimulationExecutor: TaskExecutor, @unchecked Sendable {
     private func identity(of job: UnownedJob) -> TaskIdentity {
         let number = runtimeTaskNumber(job)
         if isSpawningRoot { rootNumbers.insert(number) }
-        var identity = TaskIdentity(number: 0, isRoot: isSpawningRoot || rootNumbers.contains(number))
+        var identity = TaskIdentity(
+            number: 0, isRoot: isSpawningRoot || rootNumbers.contains(number),
+            process: state.pointee.currentTask.process)
         if chooser.tracksTasks {
             if let known = numberByTask[number] {
                 identity.number = known

@@ -274,7 +274,8 @@ public final class Transport<Message>: EventHandler, ConnectionBreaking, @unchec
         }
         // Everything that has fallen due meanwhile arrives now, in order; the rest has its own events.
         while table.contains(id) {
-            let flow = side == .client ? table.connections[Int(id.index)].flows.0 : table.connections[Int(id.index)].flows.1
+            let flow =
+                side == .client ? table.connections[Int(id.index)].flows.0 : table.connections[Int(id.index)].flows.1
             guard let first = flow.first, first.dueAt <= simulation.now,
                 table.end(id, side.other).state == .open
             else { break }

@@ -1,0 +1,53 @@
+import Foundation
+import SimCore
+
+/// `simulate bench`: nanoseconds per operation, for comparison with other simulators.
+enum BenchCommand: Command {
+    static let name = "bench"
+    static let summary = "measure the simulator: nanoseconds per operation"
+    static let help = """
+        simulate bench [--only NAME] [--repeat N] [--json]: measures the same work that other simulators are measured on.
+        Each figure is the best of N runs (default 3). A build with optimisation is expected (-c release).
+        """
+
+    static let benchmarks: [Benchmark] = [
+        KernelBenchmarks.timers(processCount: 1, sleepCount: 1_000_000),
+        KernelBenchmarks.timers(processCount: 1_000, sleepCount: 1_000_000),
+        KernelBenchmarks.events(handlerCount: 1, eventCount: 1_000_000),
+        KernelBenchmarks.events(handlerCount: 1_000, eventCount: 1_000_000),
+        KernelBenchmarks.pingPong(pairCount: 100, roundTripCount: 100_000),
+        KernelBenchmarks.explore("random", .random, taskCount: 100, stepCount: 20, runCount: 500),
+        KernelBenchmarks.explore(
+            "pct", .priorities(depth: 3, stepCount: 2_000), taskCount: 100, stepCount: 20, runCount: 500),
+    ]
+
+    static func run(_ arguments: Arguments) throws -> ExitCode {
+        var arguments = arguments
+        let isJSON = arguments.takeFlag("--json")
+        let only = try arguments.takeValue("--only")
+        let repeats = try arguments.takeInteger("--repeat", in: 1...100) ?? 3
+        try arguments.finish()
+        let chosen = benchmarks.filter { only == nil || $0.name == only }
+        guard !chosen.isEmpty else {
+            throw UsageError(
+                "unknown benchmark '\(only ?? "")'; there are \(benchmarks.map(\.name).joined(separator: ", "))")
+        }
+        for benchmark in chosen {
+            var best = Double.infinity
+            for _ in 0..<repeats {
+                let start = Stopwatch.nanoseconds()
+                let report = benchmark.run()
+                let elapsed = Stopwatch.nanoseconds() - start
+                guard report.held else { throw UsageError("benchmark \(benchmark.name) failed: \(report.violations)") }
+                best = min(best, Double(elapsed) / Double(benchmark.operationCount))
+            }
+            let rounded = (best * 10).rounded() / 10
+            if isJSON {
+                JSONLine.print(["name": benchmark.name, "ns_per_op": rounded])
+            } else {
+                print("\(benchmark.name.padding(toLength: 22, withPad: " ", startingAt: 0)) \(rounded) ns")
+            }
+        }
+        return .held
+    }
+}

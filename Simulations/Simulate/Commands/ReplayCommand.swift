@@ -1,0 +1,126 @@
+import Foundation
+import Ports
+import SimCore
+
+/// `simulate replay`: one run again, from its file or its seed.
+enum ReplayCommand: Command {
+    static let name = "replay"
+    static let summary = "run a failure file or one seed again, and compare"
+    static let help = """
+        simulate replay FILE [OPTIONS]       runs a failure file again: the same hash, or where it first differs
+        simulate replay --seed N [OPTIONS]   runs one seed, with the same options as run
+
+        \(RunOptions.help)
+          --trace FILE         write every event, one JSON object a line
+          --json               print one JSON object
+
+        Exit codes: 0 held (for a seed) or repeated exactly (for a file), 1 a seed's run violated a property,
+        2 wrong usage, 3 a file's run did not repeat, 5 a seed's run missed a liveness bound.
+        """
+
+    static func run(_ arguments: Arguments) throws -> ExitCode {
+        var arguments = arguments
+        let isJSON = arguments.takeFlag("--json")
+        let traceFile = try arguments.takeValue("--trace")
+        if let seeds = try arguments.takeSeeds("--seed") {
+            guard seeds.count == 1 else {
+                throw UsageError("--seed takes one seed; for a range see simulate run --seeds")
+            }
+            let options = try RunOptions(&arguments)
+            try arguments.finish()
+            return try replaySeed(seeds.lowerBound, options, isJSON: isJSON, traceFile: traceFile)
+        }
+        guard let path = arguments.takeWord() else { throw UsageError("replay needs a failure file or --seed N") }
+        try arguments.finish()
+        return try replayFile(path, isJSON: isJSON, traceFile: traceFile)
+    }
+
+    private static func replaySeed(
+        _ seed: UInt64, _ options: RunOptions, isJSON: Bool, traceFile: String?
+    ) throws -> ExitCode {
+        let scenario = try ScenarioCatalogue.make(options.scenarioName, options.options)
+        var settings = options.settings(seed: seed)
+        settings.recordsTrace = traceFile != nil
+        let report = try watched { try scenario.run(settings, faults: options.faults, monitor: $0) }
+        if let traceFile, let trace = report.run.trace { try FailureFiles.writeTrace(trace, to: traceFile) }
+        if isJSON {
+            JSONLine.print(describe(report))
+        } else {
+            printText(report)
+        }
+        guard let violation = report.run.violations.first else { return .held }
+        return violation.kind == .liveness || violation.kind == .timeLimit ? .livenessMissed : .violated
+    }
+
+    private static func replayFile(_ path: String, isJSON: Bool, traceFile: String?) throws -> ExitCode {
+        let file = try FailureFiles.read(path)
+        let scenario = try ScenarioCatalogue.make(file.scenario, ScenarioOptions(values: file.options))
+        var settings = file.settings
+        settings.recordsTrace = file.traceFile != nil || traceFile != nil
+        let report: ScenarioReport
+        do {
+            report = try watched { try scenario.run(settings, schedule: file.schedule, monitor: $0) }
+        } catch let error as FaultScheduleError {
+            throw UsageError("'\(path)': \(error)")
+        }
+        if let traceFile, let trace = report.run.trace { try FailureFiles.writeTrace(trace, to: traceFile) }
+        let isSame = report.run.traceHash.description == file.traceHash
+        let divergence = isSame ? nil : try divergence(of: report, from: file, at: path)
+        if isJSON {
+            var object = describe(report)
+            object["repeated"] = isSame
+            object["expected_trace_hash"] = file.traceHash
+            if let divergence { object["divergence"] = JSONLine.object(divergence) }
+            JSONLine.print(object)
+        } else {
+            printText(report)
+            print(isSame ? "the run repeated exactly" : "the run did NOT repeat: recorded hash \(file.traceHash)")
+            if let divergence { print(divergence) }
+        }
+        return isSame ? .held : .notDeterministic
+    }
+
+    private static func divergence(of report: ScenarioReport, from file: FailureFile, at path: String) throws
+        -> Divergence?
+    {
+        guard let name = file.traceFile, let trace = report.run.trace else { return nil }
+        let directory = URL(fileURLWithPath: path).deletingLastPathComponent().path
+        return Divergence.first(between: try FailureFiles.readTrace("\(directory)/\(name)"), and: trace)
+    }
+
+    private static func watched(_ body: (RunMonitor) throws -> ScenarioReport) throws -> ScenarioReport {
+        let monitor = RunMonitor()
+        let watchdog = Watchdog(monitor, limitSeconds: 60)
+        defer { watchdog.finish() }
+        return try body(monitor)
+    }
+
+    private static func describe(_ report: ScenarioReport) -> [String: Any] {
+        var faults: [String: Any] = [:]
+        for fault in report.run.faults { faults[fault.kind] = fault.effectCount }
+        var figures: [String: Any] = [:]
+        for (name, value) in report.figures { figures[name] = value }
+        return [
+            "scenario": report.scenario, "seed": report.run.seed, "trace_hash": report.run.traceHash.description,
+            "events": report.run.eventCount, "virtual_seconds": Double(report.run.virtualTime.rawValue) / 1e9,
+            "faults": faults, "figures": figures, "knobs": report.run.knobs,
+            "schedule": JSONLine.object(report.run.schedule), "violations": JSONLine.object(report.run.violations),
+        ]
+    }
+
+    private static func printText(_ report: ScenarioReport) {
+        print(
+            "\(report.scenario) seed \(report.run.seed): \(report.run.eventCount) events, \(report.run.virtualTime) of virtual time, hash \(report.run.traceHash)"
+        )
+        for name in report.run.knobs.keys.sorted() { print("  knob \(name) = \(report.run.knobs[name]!)") }
+        for fault in report.run.schedule { print("  fault \(fault)") }
+        for (name, value) in report.figures { print("  \(name): \(value)") }
+        for property in report.run.properties {
+            print(
+                "  property \(property.name): checked \(property.checkCount) times\(property.estimatedNanoseconds > 0 ? ", about \(property.estimatedNanoseconds / 1_000) us" : "")"
+            )
+        }
+        for violation in report.run.violations { print("VIOLATED \(violation)") }
+        if report.run.held { print("every property held") }
+    }
+}

@@ -1,0 +1,104 @@
+import Foundation
+import SimCore
+
+/// `simulate run`: a campaign.
+enum RunCommand: Command {
+    static let name = "run"
+    static let summary = "run a campaign of seeds with faults (the default)"
+    static let help = """
+        simulate run [OPTIONS]: runs a scenario under many seeds, each with faults of its own.
+
+        \(RunOptions.help)
+          --seeds A..B         which seeds (default 1..100)
+          --jobs N             simulations at one time (default: one per core)
+          --shard I/N          run only part I of N of the seeds; merge the results with `simulate merge`
+          --until-failure      end at the first failing seed
+          --failures DIR       where failure files go (default failures)
+          --check-determinism  run one seed in ten again in a process of its own and compare hashes
+          --json               print one JSON object a line
+
+        Exit codes: 0 held, 1 violated, 2 wrong usage, 3 not deterministic, 4 a fault never took effect, 5 liveness missed.
+        """
+
+    struct Plan: Sendable {
+        var campaign: Campaign
+        var failureDirectory: String
+        var isJSON: Bool
+        var checksDeterminism: Bool
+    }
+
+    static func run(_ arguments: Arguments) throws -> ExitCode {
+        var arguments = arguments
+        let options = try RunOptions(&arguments)
+        let plan = try plan(&arguments)
+        try arguments.finish()
+        let scenario = try ScenarioCatalogue.make(options.scenarioName, options.options)
+        if case .only(let kinds) = options.faults { try check(kinds, scenario) }
+
+        let control = Campaign.Control()
+        let monitor = RunMonitor()
+        let watchdog = Watchdog(monitor, limitSeconds: 60)
+        let interrupt = Interrupt(control)
+        let seedCount = Int(plan.campaign.seeds.upperBound - plan.campaign.seeds.lowerBound + 1)
+        let progress = Progress(control, total: seedCount / plan.campaign.shard.count, isWanted: !plan.isJSON)
+        let start = Stopwatch.nanoseconds()
+        let faults = options.faults
+        let result = try plan.campaign.run(control: control) { seed in
+            try scenario.run(
+                options.settings(seed: seed), faults: faults, stopwatch: Stopwatch.nanoseconds, monitor: monitor)
+        }
+        let seconds = Double(Stopwatch.nanoseconds() - start) / 1e9
+        progress.finish()
+        interrupt.finish()
+        watchdog.finish()
+
+        var summary = CampaignSummary(
+            result: result, options: options, wallSeconds: seconds,
+            isInterrupted: control.isStopped && !plan.campaign.stopsAtFailure)
+        summary.failureFiles = try result.failures.prefix(10).map {
+            try writeFailure(seed: $0.seed, scenario, options, plan, expectedHash: $0.traceHash)
+        }
+        if plan.checksDeterminism {
+            summary.divergence = try Determinism.check(result, options, seeds: plan.campaign.seeds)
+        }
+        plan.isJSON ? summary.printJSON() : summary.printText()
+        return summary.exitCode
+    }
+
+    private static func plan(_ arguments: inout Arguments) throws -> Plan {
+        let seeds = try arguments.takeSeeds("--seeds") ?? 1...100
+        let jobs = try arguments.takeInteger("--jobs", in: 1...1_024) ?? ProcessInfo.processInfo.activeProcessorCount
+        var shard = Shard.whole
+        if let text = try arguments.takeValue("--shard") {
+            guard let read = Shard(text) else {
+                throw UsageError("--shard is '\(text)'; expected I/N with I from 1 to N, for example 2/8")
+            }
+            shard = read
+        }
+        return Plan(
+            campaign: Campaign(
+                seeds: seeds, shard: shard, jobCount: jobs, stopsAtFailure: arguments.takeFlag("--until-failure")),
+            failureDirectory: try arguments.takeValue("--failures") ?? "failures",
+            isJSON: arguments.takeFlag("--json"), checksDeterminism: arguments.takeFlag("--check-determinism"))
+    }
+
+    /// Unknown kinds are wrong usage before anything runs.
+    private static func check(_ kinds: [String], _ scenario: Scenario) throws {
+        let simulation = Simulation(seed: 0)
+        _ = try scenario.setUp(simulation)
+        for kind in kinds { _ = try simulation.faults.definition(kind) }
+    }
+
+    /// Runs a failing seed again with its trace recorded, and writes both.
+    private static func writeFailure(
+        seed: UInt64, _ scenario: Scenario, _ options: RunOptions, _ plan: Plan, expectedHash: String
+    ) throws -> String {
+        var settings = options.settings(seed: seed)
+        settings.recordsTrace = true
+        let report = try scenario.run(settings, faults: options.faults)
+        let file = FailureFile(
+            toolVersion: FailureFiles.toolVersion, commit: FailureFiles.commit, options: options.options.values,
+            settings: settings, report: report, traceFile: nil)
+        return try FailureFiles.write(file, trace: report.run.trace, directory: plan.failureDirectory)
+    }
+}

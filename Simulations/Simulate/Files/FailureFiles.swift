@@ -1,0 +1,102 @@
+import Foundation
+import SimCore
+
+/// Reads and writes failure files and the traces beside them.
+enum FailureFiles {
+    static let toolVersion = "0.1.0"
+    /// Entries of a trace that are written; a longer run's tail can still be told apart by its hash.
+    private static let traceEntryLimit = 500_000
+
+    /// - Throws: ``UsageError`` that names what is wrong with the file.
+    static func read(_ path: String) throws -> FailureFile {
+        guard let data = FileManager.default.contents(atPath: path) else {
+            throw UsageError("cannot read '\(path)'; expected a failure file written by simulate run")
+        }
+        struct Header: Decodable { let format: Int }
+        do {
+            let header = try JSONDecoder().decode(Header.self, from: data)
+            guard header.format == FailureFile.currentFormat else {
+                throw UsageError(
+                    "'\(path)' has format \(header.format); this version reads format \(FailureFile.currentFormat)")
+            }
+            return try JSONDecoder().decode(FailureFile.self, from: data)
+        } catch let error as UsageError {
+            throw error
+        } catch let error as DecodingError {
+            throw UsageError("'\(path)' is not a failure file: \(describe(error))")
+        }
+    }
+
+    private static func describe(_ error: DecodingError) -> String {
+        func path(_ context: DecodingError.Context) -> String {
+            let path = context.codingPath.map(\.stringValue).joined(separator: ".")
+            return path.isEmpty ? "the document" : "'\(path)'"
+        }
+        switch error {
+        case .keyNotFound(let key, let context): return "\(path(context)) has no member '\(key.stringValue)'"
+        case .typeMismatch(let type, let context): return "\(path(context)) is not of type \(type)"
+        case .valueNotFound(let type, let context): return "\(path(context)) is null; expected \(type)"
+        case .dataCorrupted(let context): return "\(path(context)): \(context.debugDescription)"
+        @unknown default: return "\(error)"
+        }
+    }
+
+    /// Writes a failure, and its trace beside it. Returns the failure file's path.
+    static func write(
+        _ file: FailureFile, trace: Trace?, directory: String
+    ) throws -> String {
+        try FileManager.default.createDirectory(atPath: directory, withIntermediateDirectories: true)
+        let name = "\(file.scenario)-\(file.seed)"
+        var file = file
+        if let trace {
+            file.traceFile = "\(name).trace.jsonl"
+            try writeTrace(trace, to: "\(directory)/\(name).trace.jsonl")
+        }
+        let encoder = JSONEncoder()
+        encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
+        let path = "\(directory)/\(name).json"
+        try encoder.encode(file).write(to: URL(fileURLWithPath: path))
+        return path
+    }
+
+    static func writeTrace(_ trace: Trace, to path: String) throws {
+        let encoder = JSONEncoder()
+        encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
+        var data = Data()
+        for entry in trace.entries.prefix(traceEntryLimit) {
+            data.append(try encoder.encode(entry))
+            data.append(UInt8(ascii: "\n"))
+        }
+        try data.write(to: URL(fileURLWithPath: path))
+    }
+
+    static func readTrace(_ path: String) throws -> Trace {
+        guard let data = FileManager.default.contents(atPath: path) else {
+            throw UsageError("cannot read trace '\(path)', which its failure file names")
+        }
+        let decoder = JSONDecoder()
+        let entries = try data.split(separator: UInt8(ascii: "\n")).enumerated().map { index, line in
+            do {
+                return try decoder.decode(TraceEntry.self, from: line)
+            } catch {
+                throw UsageError("line \(index + 1) of trace '\(path)' is not a trace entry")
+            }
+        }
+        return Trace(entries: entries)
+    }
+
+    /// The commit that the working directory is at, for failure files; `unknown` outside a checkout.
+    static var commit: String {
+        let process = Process()
+        process.executableURL = URL(fileURLWithPath: "/usr/bin/env")
+        process.arguments = ["git", "rev-parse", "--short", "HEAD"]
+        let pipe = Pipe()
+        process.standardOutput = pipe
+        process.standardError = FileHandle.nullDevice
+        guard (try? process.run()) != nil else { return "unknown" }
+        let data = pipe.fileHandleForReading.readDataToEndOfFile()
+        process.waitUntilExit()
+        let text = String(decoding: data, as: UTF8.self).trimmingCharacters(in: .whitespacesAndNewlines)
+        return text.isEmpty ? "unknown" : text
+    }
+}

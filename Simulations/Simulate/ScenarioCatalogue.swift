@@ -1,0 +1,48 @@
+import Examples
+import SimCore
+
+/// Options of a scenario that are not the kernel's, by name, as they stand on the command line and in failure files.
+struct ScenarioOptions: Sendable {
+    var values: [String: String] = [:]
+
+    /// Takes a whole number.
+    func integer(_ name: String, default defaultValue: Int, in range: ClosedRange<Int>) throws -> Int {
+        guard let text = values[name] else { return defaultValue }
+        guard let value = Int(text), range.contains(value) else {
+            throw UsageError("option \(name) is '\(text)'; expected \(range.lowerBound) to \(range.upperBound)")
+        }
+        return value
+    }
+}
+
+/// Every scenario that the tool knows.
+enum ScenarioCatalogue {
+    struct Entry: Sendable {
+        let name: String
+        let summary: String
+        /// Options that it understands.
+        let options: [String]
+        let make: @Sendable (ScenarioOptions) throws -> Scenario
+    }
+
+    static let entries: [Entry] = [
+        Entry(
+            name: "primary-backup",
+            summary: "replication of a log to a backup that acknowledges too early (the example)",
+            options: ["careful"],
+            make: { options in
+                PrimaryBackup(isBackupCareless: options.values["careful"] != "yes").scenario
+            })
+    ]
+
+    static func make(_ name: String, _ options: ScenarioOptions) throws -> Scenario {
+        guard let entry = entries.first(where: { $0.name == name }) else {
+            throw UsageError("unknown scenario '\(name)'; there are \(entries.map(\.name).joined(separator: ", "))")
+        }
+        for option in options.values.keys.sorted() where !entry.options.contains(option) {
+            throw UsageError(
+                "scenario '\(name)' has no option '\(option)'; it has \(entry.options.joined(separator: ", "))")
+        }
+        return try entry.make(options)
+    }
+}

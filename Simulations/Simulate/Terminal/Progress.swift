@@ -1,0 +1,64 @@
+import Foundation
+import SimCore
+
+/// A progress bar on standard error while it is a terminal; nothing in a pipe.
+final class Progress: @unchecked Sendable {
+    private let control: Campaign.Control
+    private let total: Int
+    private let isShown: Bool
+    private let start = Stopwatch.nanoseconds()
+    private let timer: (any DispatchSourceTimer)?
+
+    init(_ control: Campaign.Control, total: Int, isWanted: Bool) {
+        self.control = control
+        self.total = total
+        isShown = isWanted && isatty(STDERR_FILENO) == 1
+        guard isShown else {
+            timer = nil
+            return
+        }
+        let timer = DispatchSource.makeTimerSource(queue: DispatchQueue(label: "progress"))
+        self.timer = timer
+        timer.schedule(deadline: .now(), repeating: .milliseconds(200))
+        timer.setEventHandler { [weak self] in self?.draw() }
+        timer.resume()
+    }
+
+    private func draw() {
+        let (finished, failed) = control.progress
+        let share = total == 0 ? 0 : min(1, Double(finished) / Double(total))
+        let width = 30
+        let filled = Int(share * Double(width))
+        let bar = String(repeating: "#", count: filled) + String(repeating: ".", count: width - filled)
+        let seconds = Double(Stopwatch.nanoseconds() - start) / 1e9
+        let left = share > 0.01 ? "\(Int(seconds / share - seconds)) s left" : ""
+        let text = "\r[\(bar)] \(finished)/\(total) seeds, \(failed) failed, \(Int(seconds)) s, \(left)      "
+        FileHandle.standardError.write(Data(text.utf8))
+    }
+
+    /// Takes the bar away.
+    func finish() {
+        timer?.cancel()
+        guard isShown else { return }
+        FileHandle.standardError.write(Data("\r\u{1B}[K".utf8))
+    }
+}
+
+/// The process's own figures: wall time and memory. They are shown, and never decide anything.
+enum Stopwatch {
+    /// A monotonic clock.
+    static func nanoseconds() -> UInt64 { DispatchTime.now().uptimeNanoseconds }
+
+    static func cpuSeconds() -> Double {
+        var usage = rusage()
+        getrusage(__rusage_who_t(RUSAGE_SELF.rawValue), &usage)
+        func seconds(_ time: timeval) -> Double { Double(time.tv_sec) + Double(time.tv_usec) / 1e6 }
+        return seconds(usage.ru_utime) + seconds(usage.ru_stime)
+    }
+
+    static func peakResidentBytes() -> Int {
+        var usage = rusage()
+        getrusage(__rusage_who_t(RUSAGE_SELF.rawValue), &usage)
+        return usage.ru_maxrss * 1024
+    }
+}

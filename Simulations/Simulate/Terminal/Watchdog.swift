@@ -1,0 +1,41 @@
+import Foundation
+import SimCore
+
+/// Ends the tool when a process of a run never gives its thread back: a loop without a suspension point cannot be
+/// interrupted from inside, and must not hang the tool.
+final class Watchdog: @unchecked Sendable {
+    private let monitor: RunMonitor
+    private let timer: any DispatchSourceTimer
+    private var seen: [UInt64: (stepCount: UInt64, since: UInt64)] = [:]
+
+    /// - Parameter limitSeconds: how long a run may make no step at all.
+    init(_ monitor: RunMonitor, limitSeconds: Int) {
+        self.monitor = monitor
+        let timer = DispatchSource.makeTimerSource(queue: DispatchQueue(label: "watchdog"))
+        self.timer = timer
+        timer.schedule(deadline: .now() + 1, repeating: 1)
+        timer.setEventHandler { [weak self] in self?.look(limitSeconds: limitSeconds) }
+        timer.resume()
+    }
+
+    private func look(limitSeconds: Int) {
+        let now = Stopwatch.nanoseconds()
+        let observations = monitor.observe()
+        for observation in observations {
+            guard let earlier = seen[observation.seed], earlier.stepCount == observation.stepCount else {
+                seen[observation.seed] = (observation.stepCount, now)
+                continue
+            }
+            if now - earlier.since > UInt64(limitSeconds) * 1_000_000_000 {
+                let text =
+                    "simulate: seed \(observation.seed): process '\(observation.process)' has not given the thread back for \(limitSeconds) s; it loops without awaiting anything\n"
+                FileHandle.standardError.write(Data(text.utf8))
+                exit(ExitCode.violated.rawValue)
+            }
+        }
+        let running = Set(observations.map(\.seed))
+        seen = seen.filter { running.contains($0.key) }
+    }
+
+    func finish() { timer.cancel() }
+}
