@@ -44,6 +44,10 @@ public final class ProcessContext: Sendable {
         try await simulation.sleep(self, span)
     }
 
+    /// Says that the calling task need not hear of its cancellation while it waits: the end of its process ends its waits
+    /// anyway. Saves about 200 ns a wait in a child task; a main function's own task has it from the start.
+    public func declareUncancellable() { simulation.state.pointee.currentTask.isRoot = true }
+
     /// A scheduling point: lets any other ready task run first, as the scheduling policy decides.
     public func yield() async throws {
         try checkAlive()

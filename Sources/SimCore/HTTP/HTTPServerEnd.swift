@@ -1,0 +1,117 @@
+import Ports
+
+/// The server's side: requests queue for workers, which answer them on their connections.
+final class HTTPServerEnd: ConnectionDelegate, @unchecked Sendable {
+    private struct Request {
+        let connection: ConnectionID
+        let request: HTTPRequest
+    }
+
+    private let http: SimulatedHTTP
+    private let context: ProcessContext
+    private var queue: ContiguousArray<Request> = []
+    private var head = 0
+    private var idleWorkers: ContiguousArray<WaiterID> = []
+    private var demand: WaiterID?
+    /// Workers asked for and not yet started.
+    private var wantedWorkers = 0
+
+    init(_ http: SimulatedHTTP, context: ProcessContext) {
+        self.http = http
+        self.context = context
+    }
+
+    // MARK: Connections
+
+    func connectionOpened(_ connection: ConnectionID, side: ConnectionSide, peer: ProcessID) {}
+    func connectionEnded(_ connection: ConnectionID, side: ConnectionSide, _ end: ConnectionEnd) {}
+
+    func connection(_ connection: ConnectionID, side: ConnectionSide, received message: HTTPWireMessage) {
+        guard case .request(let request) = message else {
+            preconditionFailure("a client sent \(message.description), which is no request")
+        }
+        queue.append(Request(connection: connection, request: request))
+        while let worker = idleWorkers.popLast() {
+            if http.simulation.wake(worker) { return }
+        }
+        wantedWorkers += 1
+        if let demand {
+            self.demand = nil
+            http.simulation.wake(demand)
+        }
+    }
+
+    // MARK: Workers
+
+    /// Waits until a request finds no idle worker.
+    func waitForDemand() async throws {
+        while wantedWorkers == 0 {
+            try context.checkAlive()
+            let waiter = http.simulation.makeWaiter(context, WaitReason("requests"))
+            demand = waiter
+            try await http.simulation.wait(waiter)
+        }
+        wantedWorkers -= 1
+    }
+
+    /// Answers requests, one after another, until the process ends.
+    func work(_ handler: any HTTPHandler) async throws {
+        context.declareUncancellable()
+        while true {
+            guard let request = takeRequest() else {
+                try context.checkAlive()
+                let waiter = http.simulation.makeWaiter(context, WaitReason("a request"))
+                idleWorkers.append(waiter)
+                try await http.simulation.wait(waiter)
+                continue
+            }
+            let response = await handler.respond(to: request.request)
+            guard context.isAlive else { throw ProcessStopped(process: context.name) }
+            await answer(response, on: request.connection)
+        }
+    }
+
+    private func takeRequest() -> Request? {
+        guard head < queue.count else { return nil }
+        let request = queue[head]
+        head += 1
+        if head == queue.count {
+            queue.removeAll(keepingCapacity: true)
+            head = 0
+        } else if head >= 256 {
+            queue.removeFirst(head)
+            head = 0
+        }
+        return request
+    }
+
+    private func answer(_ response: HTTPResponse, on connection: ConnectionID) async {
+        guard case .events(let write) = response.body else {
+            http.transport.send(.response(response), on: connection, from: .server)
+            return
+        }
+        http.transport.send(
+            .streamOpened(status: response.status, headers: response.headers), on: connection, from: .server)
+        do {
+            try await write(Sink(http: http, context: context, connection: connection))
+            http.transport.send(.streamEnded, on: connection, from: .server)
+        } catch {
+            // The client is gone or the process has ended; either way nobody listens.
+            http.transport.close(connection, side: .server)
+        }
+    }
+
+    /// Sends a handler's events to the client of one connection.
+    private struct Sink: ServerSentEventSink {
+        let http: SimulatedHTTP
+        let context: ProcessContext
+        let connection: ConnectionID
+
+        func send(_ event: ServerSentEvent) async throws {
+            try context.checkAlive()
+            guard http.transport.send(.event(event), on: connection, from: .server) else {
+                throw HTTPError.connectionReset("the client of the event stream is gone")
+            }
+        }
+    }
+}

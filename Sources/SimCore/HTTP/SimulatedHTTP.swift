@@ -1,0 +1,36 @@
+public import Ports
+
+/// HTTP between the processes of a simulation: servers that run handlers, clients that call them, over connections that
+/// fail as TCP's do.
+public final class SimulatedHTTP: @unchecked Sendable {
+    let simulation: Simulation
+    let transport: Transport<HTTPWireMessage>
+
+    public init(_ simulation: Simulation) {
+        self.simulation = simulation
+        transport = Transport(
+            simulation, name: "http", byteCount: { $0.byteCount }, describe: { $0.description })
+    }
+
+    /// Serves requests until the process ends. Each runs in a task of a pool that grows with the requests at one time.
+    ///
+    /// - Throws: ``Ports/ProcessStopped``, `CancellationError`.
+    public func serve(_ context: ProcessContext, _ handler: any HTTPHandler) async throws {
+        try context.checkAlive()
+        let server = HTTPServerEnd(self, context: context)
+        transport.listen(context.process, delegate: server)
+        defer { transport.stopListening(context.process) }
+        try await withThrowingTaskGroup(of: Void.self) { group in
+            while true {
+                // The group's own task only adds workers: a worker cannot.
+                try await server.waitForDemand()
+                group.addTask { try await server.work(handler) }
+            }
+        }
+    }
+
+    /// A client of `server`'s handlers for the code of one incarnation.
+    public func client(_ context: ProcessContext, to server: ProcessID) -> any HTTPClient {
+        SimulatedHTTPClient(self, context: context, server: server)
+    }
+}
