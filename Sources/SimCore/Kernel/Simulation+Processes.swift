@@ -19,7 +19,7 @@ extension Simulation {
         for observer in process.observers { observer.processStarted(id, incarnation: process.incarnation) }
         guard let main = process.main else { return }
         process.unfinishedIncarnations.append(process.incarnation)
-        executor.spawnRoot(process: id) {
+        process.mainTask = executor.spawnRoot(process: id) {
             do {
                 try await main(context)
                 self.mainReturned(context, nil)
@@ -61,6 +61,9 @@ extension Simulation {
         for waiter in self.state.pointee.waiters.open(ofProcess: process.id.index) {
             self.state.pointee.end(waiter.index, .stopped, value: 0)
         }
+        // For what the code awaits that is no wait of ours: continuations of its own with cancellation handlers.
+        process.mainTask?.cancel()
+        process.mainTask = nil
     }
 
     /// Freezes a process: none of its tasks goes on and none of its events is handled, while the world goes on around it.

@@ -47,6 +47,8 @@ final class SimulatedProcess {
     /// Told, in this order, when an incarnation starts and when it crashes.
     var observers: ContiguousArray<any ProcessObserver> = []
     var context: ProcessContext?
+    /// The task of the present incarnation's main function.
+    var mainTask: Task<Void, Never>?
 
     enum DeferredDelivery {
         case event(KernelEvent)

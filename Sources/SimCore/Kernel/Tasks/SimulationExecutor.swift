@@ -62,13 +62,14 @@ public final class SimulationExecutor: TaskExecutor, @unchecked Sendable {
     }
 
     /// Starts a root task. It does not run before the loop does.
-    func spawnRoot(process: ProcessID, _ body: sending @escaping () async -> Void) {
+    func spawnRoot(process: ProcessID, _ body: sending @escaping () async -> Void) -> Task<Void, Never> {
         let current = state.pointee.currentTask
         state.pointee.currentTask.process = process.index
         isSpawningRoot = true
-        Task(executorPreference: self, operation: body)
+        let task = Task(executorPreference: self, operation: body)
         isSpawningRoot = false
         state.pointee.currentTask = current
+        return task
     }
 
     /// Brings the task that runs next to the head of the ready queue. The choice is part of the trace hash.
