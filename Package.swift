@@ -59,19 +59,26 @@ let package = Package(
             ],
             path: "Sources/Commerce", swiftSettings: settings),
 
+        // Purchase logs: the real one, and what reads any.
+        .target(
+            name: "Workloads", path: "Simulations/Workloads", exclude: ["README.md"], resources: [.copy("cdnow.txt")],
+            swiftSettings: settings),
         // The testbed: the shop and SimCore wired together.
         .target(
-            name: "Testbed", dependencies: ["Ports", "SimCore", "Outbox", "Domain"], path: "Simulations/Testbed",
+            name: "Testbed", dependencies: ["Ports", "SimCore", "Outbox", "Domain", "Workloads"],
+            path: "Simulations/Testbed",
             swiftSettings: settings),
         // A system that is not the shop: what the README and the articles quote.
         .target(
             name: "Examples", dependencies: ["Ports", "SimCore"], path: "Simulations/Examples", swiftSettings: settings),
         .executableTarget(
-            name: "simulate", dependencies: ["Ports", "SimCore", "Testbed", "Examples"], path: "Simulations/Simulate",
+            name: "simulate", dependencies: ["Ports", "SimCore", "Testbed", "Examples", "Workloads"],
+            path: "Simulations/Simulate",
             swiftSettings: settings),
 
         .testTarget(name: "PortsTests", dependencies: ["Ports"], swiftSettings: settings),
         .testTarget(name: "SimCoreTests", dependencies: ["Ports", "SimCore"], swiftSettings: settings),
+        .testTarget(name: "WorkloadsTests", dependencies: ["Workloads"], swiftSettings: settings),
         .testTarget(name: "ExamplesTests", dependencies: ["Ports", "SimCore", "Examples"], swiftSettings: settings),
         .testTarget(name: "PostgresTests", dependencies: ["Ports", "SimCore"], swiftSettings: settings),
         .testTarget(name: "KafkaTests", dependencies: ["Ports", "SimCore"], swiftSettings: settings),
@@ -82,7 +89,9 @@ let package = Package(
             swiftSettings: settings),
         .testTarget(
             name: "ContractTests",
-            dependencies: ["Ports", "SimCore", "Testbed", "AdapterJSON", "AdapterPostgres", "AdapterKafka", "AdapterHTTP"],
+            dependencies: [
+                "Ports", "SimCore", "Testbed", "AdapterJSON", "AdapterPostgres", "AdapterKafka", "AdapterHTTP",
+            ],
             path: "Tests/Contract", swiftSettings: settings),
     ]
 )
