@@ -82,8 +82,12 @@ let package = Package(
         .testTarget(name: "ExamplesTests", dependencies: ["Ports", "SimCore", "Examples"], swiftSettings: settings),
         .testTarget(name: "PostgresTests", dependencies: ["Ports", "SimCore"], swiftSettings: settings),
         .testTarget(name: "KafkaTests", dependencies: ["Ports", "SimCore"], swiftSettings: settings),
-        .testTarget(name: "OutboxTests", dependencies: ["Ports", "Outbox", "SimCore"], swiftSettings: settings),
-        .testTarget(name: "DomainTests", dependencies: ["Ports", "Outbox", "Domain"], swiftSettings: settings),
+        // The ports in memory, one call at a time: for tests of what is built on them.
+        .target(name: "PortFakes", dependencies: ["Ports"], path: "Tests/PortFakes", swiftSettings: settings),
+        .testTarget(
+            name: "OutboxTests", dependencies: ["Ports", "Outbox", "SimCore", "PortFakes"], swiftSettings: settings),
+        .testTarget(
+            name: "DomainTests", dependencies: ["Ports", "Outbox", "Domain", "PortFakes"], swiftSettings: settings),
         .testTarget(
             name: "TestbedTests", dependencies: ["Ports", "SimCore", "Outbox", "Domain", "Testbed"],
             swiftSettings: settings),

@@ -1,1 +1,1 @@
-import Testing
+// The suites of the outbox library.

@@ -59,7 +59,8 @@ public struct TableIndex: Hashable, Sendable {
 /// A table declared once; the production adapter makes the DDL from it and the simulator its schema.
 ///
 /// Names must be plain identifiers (`[a-z_][a-z0-9_]*`, at most 48 bytes), so that no statement needs quoting rules.
-public struct Table: Sendable {
+/// Immutable, and a class so that every statement names its table by one reference instead of copying seven.
+public final class Table: Sendable {
     public let name: String
     public let columns: [Column]
     public let primaryKey: UniqueKey

@@ -1,6 +1,6 @@
 /// A JSON document as a value. Services build and read these; text exists only at the edge of a real system, where an
 /// adapter reads and writes it, so a simulation never pays for parsing.
-public indirect enum JSONValue: Hashable, Sendable {
+public enum JSONValue: Hashable, Sendable {
     case null
     case bool(Bool)
     /// A number without a fraction or exponent that fits 64 bits.

@@ -1,0 +1,41 @@
+import Outbox
+import Ports
+
+/// What every HTTP interface of the shop shares: segments of the path, and errors turned into problem documents.
+enum HTTPSupport {
+    /// The path's segments: `/orders/1/items` is `["orders", "1", "items"]`.
+    static func segments(of request: HTTPRequest) -> [Substring] {
+        request.path.split(separator: "/", omittingEmptySubsequences: true)
+    }
+
+    /// The UUID in a path.
+    ///
+    /// - Throws: 404, because an id that is no UUID names nothing.
+    static func id(_ segment: Substring, of what: String) throws(ProblemDocument) -> UniqueID {
+        guard let id = UniqueID(segment) else { throw .notFound(what, String(segment.prefix(64))) }
+        return id
+    }
+
+    /// Answers with what `body` returns; what it throws becomes a problem document.
+    static func answer(
+        _ ports: ServicePorts, _ request: HTTPRequest, _ body: () async throws -> HTTPResponse
+    ) async -> HTTPResponse {
+        do {
+            return try await body()
+        } catch let problem as ProblemDocument {
+            return problem.response
+        } catch  where error.endsProcess {
+            return ProblemDocument.unavailable("the service is stopping").response
+        } catch {
+            ports.log.log(
+                .error, "request failed",
+                [
+                    LogField("method", request.method.rawValue), LogField("path", request.path),
+                    LogField("error", String(describing: error)),
+                ])
+            var response = ProblemDocument.unavailable("the request could not be completed; send it again").response
+            response.headers.append(HTTPHeader("retry-after", "1"))
+            return response
+        }
+    }
+}

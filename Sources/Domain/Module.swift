@@ -1,2 +1,0 @@
-/// Filled in as the module grows.
-enum DomainModule {}
