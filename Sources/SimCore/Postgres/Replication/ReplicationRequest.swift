@@ -1,0 +1,21 @@
+public import Ports
+
+/// Commands of the replication protocol and the functions on slots.
+/// Source: PostgreSQL documentation, 55.4 Streaming Replication Protocol, 9.28.6 Replication Management Functions.
+public enum ReplicationRequest: Sendable {
+    /// Replied to with `position`, where decoding begins.
+    case createSlot(name: String, tables: [String])
+    case dropSlot(name: String)
+    case slot(name: String)
+    /// `pg_current_wal_insert_lsn()`.
+    case currentPosition
+    /// Makes this connection the slot's consumer. At most `credit` transactions are sent until more is granted, as
+    /// TCP's window would have it.
+    case start(slot: String, from: LSN?, credit: Int)
+    /// Allows that many more transactions. Not replied to.
+    case grant(credit: Int)
+    /// Everything below is dealt with (a standby status update). Not replied to.
+    case confirm(LSN)
+    /// Ends the streaming; the connection stays.
+    case stop
+}

@@ -1,0 +1,101 @@
+public import Ports
+
+/// A PostgreSQL server as a state machine: events in, effects out, no IO and no time of its own.
+///
+/// Statements take no virtual time here; what a server's CPU and disk cost is added by whoever carries out the effects.
+/// Sources: PostgreSQL documentation, chapters 13 (concurrency control), 30 (reliability and the WAL), 49 (logical
+/// decoding).
+public struct PostgresServer: Sendable {
+    public let settings: PostgresSettings
+
+    // Storage.
+    var tables: ContiguousArray<TableStore> = []
+    var tableNumbers: [String: Int] = [:]
+    /// The version of the schema that `migrate` recorded; zero before the first.
+    public internal(set) var schemaVersion = 0
+
+    // Sessions.
+    var sessions: ContiguousArray<Session> = []
+    var freeSessions: ContiguousArray<Int> = []
+    var sessionOfConnection: [PostgresConnectionID: Int] = [:]
+    /// Sessions whose wait is over, in the order in which it ended.
+    var runnable = PostgresQueue<Int>()
+    var availability = Availability.running
+
+    // Transactions.
+    /// Grows by one with each transaction that becomes visible.
+    var commitSequence: UInt64 = 1
+    var nextTransactionID: UInt64 = 700
+    /// Snapshots that outlive a statement: the oldest of them keeps dead versions from being freed.
+    var heldSnapshots: ContiguousArray<HeldSnapshot> = []
+    /// Rows with versions to free once no snapshot sees them, in the order of the sequence that replaced them.
+    var garbage = PostgresQueue<Garbage>()
+
+    var wal = WriteAheadLog()
+    /// Commit records not yet durable everywhere they must be, in the order of their LSNs.
+    var recentCommits = PostgresQueue<PostgresCommitRecord>()
+    /// Emptied lists of released commit records, to be filled again.
+    var spareChanges: [ContiguousArray<LoggedChange>] = []
+    var isWALWriterScheduled = false
+
+    /// The time of the event that is handled.
+    var now = Instant.epoch
+    /// What the event has caused so far.
+    var effects: [PostgresEffect] = []
+
+    public init(settings: PostgresSettings = PostgresSettings()) {
+        self.settings = settings
+    }
+
+    enum Availability { case running, recovering, stopped }
+
+    struct HeldSnapshot {
+        var session: Int
+        var sequence: UInt64
+    }
+
+    struct Garbage {
+        var row: RowReference
+        var sequence: UInt64
+    }
+
+    /// Handles one event and appends what it causes to `effects`.
+    ///
+    /// Cost: that of the statements it runs; waiting sessions cost nothing until their wait ends.
+    public mutating func handle(_ event: PostgresEvent, now: Instant, effects: inout [PostgresEffect]) {
+        guard availability != .stopped else { return }
+        self.now = now
+        swap(&self.effects, &effects)
+        switch event {
+        case .request(let connection, let request, let body): receive(body, request, from: connection)
+        case .timerFired(let timer): timerFired(timer)
+        case .walSynced(let position): walSynced(upTo: position)
+        case .connectionOpened(let connection): openConnection(connection)
+        case .connectionClosed(let connection): closeConnection(connection)
+        case .cancelRequested(let connection): cancel(connection)
+        case .terminated(let connection): terminate(connection)
+        case .walSyncFailed: panic("could not fsync the write-ahead log")
+        case .standbyAcknowledged, .checkpointRequested: break
+        }
+        runRunnable()
+        swap(&self.effects, &effects)
+    }
+
+    /// Stops at once: nothing is answered any more until ``crash(survivingWAL:)``.
+    mutating func panic(_ reason: String) {
+        availability = .stopped
+        effects.append(.panic(reason))
+    }
+
+    mutating func runRunnable() {
+        while !runnable.isEmpty && availability == .running {
+            let session = runnable.removeFirst()
+            if sessions[session].isInUse { run(session) }
+        }
+    }
+
+    func reply(_ session: Int, _ reply: PostgresReply, into effects: inout [PostgresEffect]) {
+        guard let request = sessions[session].request, !sessions[session].isOrphaned else { return }
+        effects.append(.reply(sessions[session].connection, request, reply))
+    }
+}

@@ -1,0 +1,5 @@
+/// A row of a table, by number.
+struct RowReference: Hashable {
+    var table: Int32
+    var row: UInt32
+}

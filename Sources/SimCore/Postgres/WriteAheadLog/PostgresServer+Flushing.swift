@@ -1,0 +1,36 @@
+import Ports
+
+extension PostgresServer {
+    /// Syncs what is written, if no sync runs: one sync covers every commit that waits when it starts.
+    /// Source: PostgreSQL documentation, 20.5.1 `commit_delay` (group commit), 30.3.
+    mutating func syncWAL() {
+        if let target = wal.startSync() { effects.append(.syncWAL(upTo: target)) }
+    }
+
+    /// Sees to it that WAL which no commit waits for is synced before long.
+    mutating func scheduleWALWriter() {
+        guard !isWALWriterScheduled else { return }
+        isWALWriterScheduled = true
+        setTimer(.walWriter, 0, 0, at: now + settings.walWriterDelay)
+    }
+
+    mutating func walSynced(upTo position: LSN) {
+        wal.finishSync(upTo: position)
+        while let session = wal.committers.first, sessions[session].transaction.commitEnd <= wal.flushedLSN {
+            _ = wal.committers.removeFirst()
+            sessions[session].wait = .nothing
+            becomeVisible(session)
+            finishBatch(session)
+        }
+        releaseRecentCommits()
+        if !wal.committers.isEmpty { syncWAL() }
+    }
+
+    /// Forgets commit records that a crash cannot undo any more.
+    mutating func releaseRecentCommits() {
+        while let commit = recentCommits.first, commit.endLSN <= wal.flushedLSN {
+            var released = recentCommits.removeFirst()
+            recycle(&released.changes)
+        }
+    }
+}
