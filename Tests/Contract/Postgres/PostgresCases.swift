@@ -1,0 +1,4 @@
+/// All cases on PostgreSQL.
+enum PostgresCases {
+    static let all: [ContractCase] = IsolationCases.all
+}
