@@ -1,4 +1,5 @@
 /// All cases on PostgreSQL.
 enum PostgresCases {
-    static let all: [ContractCase] = IsolationCases.all
+    static let all: [ContractCase] =
+        DirtyPhenomenaCases.all + SnapshotCases.all + SerializableCases.all + ReevaluationCases.all + LockCases.all
 }
