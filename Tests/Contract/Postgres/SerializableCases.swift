@@ -22,10 +22,7 @@ enum SerializableCases {
             try expect(try await a.all(), equals: [1: 10, 2: 20], "A's view")
             try expect(try await b.all(), equals: [1: 10, 2: 20], "B's view")
             try await a.run(Fixtures.set(1, 11))
-            let second = b.start { session in
-                _ = try await session.execute(Fixtures.set(2, 21))
-            }
-            try await second.value()
+            try await b.run(Fixtures.set(2, 21))
             try await a.commit()
             if isAllowed { try await b.commit() } else { try await b.commitMustFail(.serializationFailure) }
             let c = try await stage.session("C")
