@@ -40,22 +40,36 @@ let package = Package(
         .systemLibrary(name: "Crdkafka", path: "Sources/Adapters/Crdkafka", pkgConfig: "rdkafka"),
         .systemLibrary(name: "Cmicrohttpd", path: "Sources/Adapters/Cmicrohttpd", pkgConfig: "libmicrohttpd"),
         .target(name: "AdapterJSON", dependencies: ["Ports"], path: "Sources/Adapters/JSON", swiftSettings: settings),
+        // The operating system: clock, ids, log, threads and sockets. Needs no library, so it is there without the trait.
+        .systemLibrary(name: "Cepoll", path: "Sources/Adapters/Cepoll"),
+        .target(
+            name: "AdapterSystem",
+            dependencies: ["Ports", "AdapterJSON", .target(name: "Cepoll", condition: .when(platforms: [.linux]))],
+            path: "Sources/Adapters/System", swiftSettings: settings),
         .target(
             name: "AdapterPostgres",
-            dependencies: ["Ports", "AdapterJSON", .target(name: "Clibpq", condition: production)],
+            dependencies: [
+                "Ports", "AdapterJSON", "AdapterSystem", .target(name: "Clibpq", condition: production),
+            ],
             path: "Sources/Adapters/Postgres", swiftSettings: settings),
         .target(
             name: "AdapterKafka",
-            dependencies: ["Ports", "AdapterJSON", .target(name: "Crdkafka", condition: production)],
+            dependencies: [
+                "Ports", "AdapterJSON", "AdapterSystem", .target(name: "Crdkafka", condition: production),
+            ],
             path: "Sources/Adapters/Kafka", swiftSettings: settings),
         .target(
             name: "AdapterHTTP",
-            dependencies: ["Ports", "AdapterJSON", .target(name: "Cmicrohttpd", condition: production)],
+            dependencies: [
+                "Ports", "AdapterJSON", "AdapterSystem", .target(name: "Cmicrohttpd", condition: production),
+            ],
             path: "Sources/Adapters/HTTP", swiftSettings: settings),
         .executableTarget(
             name: "commerce",
             dependencies: [
-                "Ports", "Outbox", "Domain", "SimCore", "AdapterJSON", "AdapterPostgres", "AdapterKafka", "AdapterHTTP",
+                "Ports", "Outbox", "Domain", "SimCore", "AdapterJSON", "AdapterSystem", "AdapterPostgres",
+                "AdapterKafka",
+                "AdapterHTTP",
             ],
             path: "Sources/Commerce", swiftSettings: settings),
 
@@ -94,7 +108,8 @@ let package = Package(
         .testTarget(
             name: "ContractTests",
             dependencies: [
-                "Ports", "SimCore", "Testbed", "AdapterJSON", "AdapterPostgres", "AdapterKafka", "AdapterHTTP",
+                "Ports", "SimCore", "Testbed", "AdapterJSON", "AdapterSystem", "AdapterPostgres", "AdapterKafka",
+                "AdapterHTTP",
             ],
             path: "Tests/Contract", swiftSettings: settings),
     ]

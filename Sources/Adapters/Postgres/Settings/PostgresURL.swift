@@ -1,0 +1,70 @@
+#if Production
+    import Clibpq
+
+    /// Where a database is, as libpq takes it: `postgresql://user:password@host:port/database?sslmode=verify-full&...`.
+    ///
+    /// TLS comes from the URL alone: `sslmode`, `sslrootcert`, `sslcert`, `sslkey` and the rest of libpq's parameters
+    /// (PostgreSQL documentation, "Database Connection Control Functions").
+    public struct PostgresURL: Hashable, Sendable {
+        /// Why a URL cannot be used. It never repeats the URL, which may hold a password.
+        public struct Invalid: Error, Hashable, Sendable, CustomStringConvertible {
+            public let reason: String
+            public var description: String {
+                "not a PostgreSQL URL: \(reason); wanted postgresql://user@host:port/database?sslmode=..."
+            }
+        }
+
+        /// The parameters that the URL gives, by libpq's keywords, sorted.
+        let parameters: [Parameter]
+
+        struct Parameter: Hashable, Sendable {
+            let keyword: String
+            let value: String
+        }
+
+        /// - Throws: ``Invalid`` when libpq does not understand the text.
+        public init(_ text: String) throws(Invalid) {
+            guard text.hasPrefix("postgresql://") || text.hasPrefix("postgres://") else {
+                throw Invalid(reason: "it does not begin with postgresql://")
+            }
+            guard let options = PQconninfoParse(text, nil) else {
+                throw Invalid(reason: "libpq does not understand it")
+            }
+            defer { PQconninfoFree(options) }
+            var parameters: [Parameter] = []
+            var next = options
+            while let keyword = next.pointee.keyword {
+                if let value = next.pointee.val {
+                    parameters.append(Parameter(keyword: String(cString: keyword), value: String(cString: value)))
+                }
+                next += 1
+            }
+            self.parameters = parameters.sorted { $0.keyword < $1.keyword }
+        }
+
+        func value(_ keyword: String) -> String? { parameters.first { $0.keyword == keyword }?.value }
+
+        public var host: String? { value("host") }
+        public var database: String? { value("dbname") }
+        public var user: String? { value("user") }
+
+        /// The same server, another database.
+        public func withDatabase(_ name: String) -> PostgresURL {
+            var copy = parameters.filter { $0.keyword != "dbname" }
+            copy.append(Parameter(keyword: "dbname", value: name))
+            return PostgresURL(parameters: copy.sorted { $0.keyword < $1.keyword })
+        }
+
+        private init(parameters: [Parameter]) { self.parameters = parameters }
+    }
+
+    extension PostgresURL: CustomStringConvertible, CustomDebugStringConvertible, CustomReflectable {
+        /// Host, port, database and user. Nothing that could be a secret, whatever the URL holds.
+        public var description: String {
+            let place = "\(value("host") ?? "localhost"):\(value("port") ?? "5432")"
+            return "\(place)/\(value("dbname") ?? "") as \(value("user") ?? "default user")"
+        }
+        public var debugDescription: String { description }
+        public var customMirror: Mirror { Mirror(self, children: ["description": description]) }
+    }
+#endif

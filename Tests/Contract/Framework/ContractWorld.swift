@@ -1,0 +1,50 @@
+import Ports
+
+/// Where the cases run: real servers, or simulated ones. Everything a case touches is made here, fresh for each case.
+protocol ContractWorld: Sendable {
+    /// `real` or `simulated`.
+    var name: String { get }
+    /// Time as the case's own process sees it: real, or virtual. The only way to wait.
+    var clock: any ServiceClock { get }
+    /// A new, empty database on a server of its own or shared with no other running case.
+    func makeDatabase(_ options: DatabaseOptions) async throws -> any DatabaseServer
+}
+
+/// How a case's database is to be set.
+struct DatabaseOptions: Sendable {
+    /// `synchronous_commit`
+    var isSynchronousCommit = true
+    /// `lock_timeout`; zero for none.
+    var lockTimeout: Nanoseconds = .zero
+    /// `statement_timeout`
+    var statementTimeout: Nanoseconds = .seconds(20)
+    /// The most connections that the pool opens.
+    var connectionLimit = 8
+    /// How long a caller waits for one.
+    var queueTimeout: Nanoseconds = .seconds(5)
+    /// How long a silent server is waited for.
+    var responseTimeout: Nanoseconds = .seconds(30)
+}
+
+/// One database, and what can be done to the server that holds it.
+protocol DatabaseServer: Sendable {
+    var database: any Database { get }
+    var administration: any DatabaseAdministration { get }
+    var changeStreams: any ChangeStreams { get }
+
+    /// A second, independent client of the same database with other options, as another process would be.
+    func client(_ options: DatabaseOptions) -> any Database
+    /// Makes the server write a checkpoint.
+    func checkpoint() async throws
+    /// Sets `max_slot_wal_keep_size`, and writes and drops enough log for it to matter.
+    func exceedSlotLimit() async throws
+    /// Kills the server at once: what is not on its disk is gone.
+    func crash() async throws
+    /// Starts it again and waits until it has recovered.
+    func start() async throws
+    /// Stops it without its connections noticing.
+    func pause() async throws
+    func resume() async throws
+    /// Ends the case: drops the database.
+    func discard() async
+}

@@ -1,0 +1,29 @@
+#if Production
+    import AdapterPostgres
+    import AdapterSystem
+    import Foundation
+    import Ports
+
+    /// The real servers that the environment names: POSTGRES_URL, KAFKA_BOOTSTRAP, CONNECT_URL; REAL_STACK for the cases
+    /// that kill one.
+    struct RealWorld: ContractWorld {
+        let name = "real"
+        let clock: any ServiceClock = SystemClock()
+
+        static func variable(_ name: String) -> String? {
+            guard let value = ProcessInfo.processInfo.environment[name], !value.isEmpty else { return nil }
+            return value
+        }
+
+        static var hasPostgres: Bool { variable("POSTGRES_URL") != nil }
+
+        func makeDatabase(_ options: DatabaseOptions) async throws -> any DatabaseServer {
+            guard let text = Self.variable("POSTGRES_URL") else {
+                throw ContractFailure("POSTGRES_URL is not set")
+            }
+            return try await RealDatabaseServer(
+                options, server: try PostgresURL(text), part: Self.variable("REAL_STACK_POSTGRES") ?? "postgres-main",
+                stack: RealStack.fromEnvironment)
+        }
+    }
+#endif
