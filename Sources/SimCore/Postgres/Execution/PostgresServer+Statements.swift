@@ -5,6 +5,7 @@ extension PostgresServer {
     ///
     /// - Returns: whether it is done; if not, the session waits.
     mutating func executeStatement(_ session: Int) throws(DatabaseError) -> Bool {
+        if !sessions[session].progress.isStarted { try prepareStatement(session) }
         let statement = sessions[session].statements[sessions[session].statementIndex]
         let isDone =
             switch statement {
@@ -14,6 +15,7 @@ extension PostgresServer {
             case .delete(let delete): try executeDelete(session, delete)
             }
         guard isDone else { return false }
+        projectRows(session)
         let affected = sessions[session].progress.affected
         sessions[session].results.append(
             StatementResult(affectedRowCount: affected, rows: sessions[session].progress.rows))

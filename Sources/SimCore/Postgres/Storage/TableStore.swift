@@ -49,7 +49,7 @@ struct RowSlot {
 struct TableStore {
     static let none = UInt32.max
 
-    let layout: TableLayout
+    private(set) var layout: TableLayout
     private(set) var versions: ContiguousArray<RowVersion> = []
     var rows: ContiguousArray<RowSlot> = []
     private var freeVersions: ContiguousArray<UInt32> = []
@@ -294,6 +294,41 @@ struct TableStore {
             }
         }
         orderedIndexes[number] = index
+    }
+
+    /// Takes on a layout with more columns or indexes: every version gets nulls, every index is made anew. Linear.
+    mutating func relayOut(_ newLayout: TableLayout) {
+        let missing = newLayout.columnTypes.count - layout.columnTypes.count
+        let empty = TableStore(newLayout)
+        layout = newLayout
+        uniqueIndexes = empty.uniqueIndexes
+        orderedIndexes = empty.orderedIndexes
+        for number in versions.indices where !versions[number].isDeleted {
+            versions[number].values += [Value](repeating: .null, count: missing)
+        }
+        for row in rows.indices {
+            // Oldest first, so that each key of the chain is entered once.
+            var chain: [RowVersion] = []
+            var version = rows[row].newest
+            while version != Self.none {
+                chain.append(versions[Int(version)])
+                version = versions[Int(version)].older
+            }
+            for (age, version) in chain.enumerated() where !version.isDeleted {
+                enter(version.values, row: UInt32(row), unlessIn: chain[(age + 1)...])
+            }
+        }
+    }
+
+    private mutating func enter(_ values: [Value], row: UInt32, unlessIn older: ArraySlice<RowVersion>) {
+        for index in 0..<(layout.keys.count + layout.table.indexes.count) {
+            if older.contains(where: { !$0.isDeleted && haveSameKey($0.values, values, index: index) }) { continue }
+            if index < layout.keys.count {
+                addKeyEntry(row: row, values, key: index)
+            } else {
+                addPlainEntry(row: row, values, index - layout.keys.count)
+            }
+        }
     }
 
     // MARK: Slabs

@@ -31,9 +31,11 @@ extension PostgresServer {
         var position = 0
         /// Index entry behind the last candidate, when more are to be fetched from there.
         var resumesAfter: OrderedEntry?
-        /// The row just granted, which must be looked at again on its newest version.
+        /// What the statement returns.
         var rows: [Row] = []
         var affected = 0
+        /// The server's ordinals of the client's columns, when the two differ.
+        var projection: [Int] = []
         /// Of an insert: the row that is in the heap and has entries of its first `insertedKeys` keys.
         var insertedRow: UInt32 = TableStore.none
         var insertedKeys = 0
@@ -48,6 +50,7 @@ extension PostgresServer {
             affected = 0
             insertedRow = TableStore.none
             insertedKeys = 0
+            projection = []
         }
     }
 
