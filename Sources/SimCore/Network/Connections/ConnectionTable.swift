@@ -64,6 +64,8 @@ struct ConnectionTable<Message> {
         var flows: (Flow, Flow)
         var isUsed: Bool
         var openedAt: Instant
+        /// Broken in the middle: nothing gets through any more, and both ends are about to hear of it.
+        var isCut = false
     }
 
     private(set) var connections: ContiguousArray<Connection> = []

@@ -181,9 +181,13 @@ public final class Transport<Message>: EventHandler, ConnectionBreaking, @unchec
         }
         table.setState(id, .client, .open)
         client.delegate?.connectionOpened(id, side: .client, peer: table.end(id, .server).process)
+        // What the server sent right away may have overtaken its acceptance.
+        deliverAllDue(id, .server)
     }
 
     private func enqueue(_ id: ConnectionID, _ side: ConnectionSide, _ message: Message?, byteCount: Int) {
+        // What is sent into a connection that is cut is lost; the reset is on its way.
+        if table.withConnection(id, { $0.isCut }) { return }
         let (from, to) = processes(id, side)
         var due = simulation.network.state.planSegment(
             from: from, to: to, byteCount: byteCount, now: simulation.now,
@@ -272,16 +276,20 @@ public final class Transport<Message>: EventHandler, ConnectionBreaking, @unchec
         table.withConnection(id) {
             if side == .client { $0.flows.0.stalledSince = nil } else { $0.flows.1.stalledSince = nil }
         }
-        // Everything that has fallen due meanwhile arrives now, in order; the rest has its own events.
+        deliverAllDue(id, side)
+        if table.contains(id), table.end(id, side.other).state == .ended { answerWithReset(id, side) }
+    }
+
+    /// Hands over everything that has fallen due, in order; the rest has its own events.
+    private func deliverAllDue(_ id: ConnectionID, _ side: ConnectionSide) {
         while table.contains(id) {
             let flow =
                 side == .client ? table.connections[Int(id.index)].flows.0 : table.connections[Int(id.index)].flows.1
-            guard let first = flow.first, first.dueAt <= simulation.now,
+            guard flow.stalledSince == nil, let first = flow.first, first.dueAt <= simulation.now,
                 table.end(id, side.other).state == .open
             else { break }
             handOver(id, side)
         }
-        if table.contains(id), table.end(id, side.other).state == .ended { answerWithReset(id, side) }
     }
 
     // MARK: Ends
@@ -307,6 +315,7 @@ public final class Transport<Message>: EventHandler, ConnectionBreaking, @unchec
         let client = table.end(id, .client).process
         let server = table.end(id, .server).process
         table.withConnection(id) {
+            $0.isCut = true
             $0.flows.0.clear()
             $0.flows.1.clear()
             $0.client.losesNextMessage = nil

@@ -1,0 +1,169 @@
+import Ports
+import SimCore
+
+/// One customer with one order: browses, orders, follows it, pays (or not), cancels (or not), and sees it end.
+///
+/// Retries what had no answer with the same idempotency key, as a good client does, and writes down what it was told.
+struct Customer {
+    let context: ProcessContext
+    let orders: any HTTPClient
+    let payments: any HTTPClient
+    let items: any HTTPClient
+    let memory: ClientMemory
+    let number: Int
+    let plan: CustomerPlan
+
+    private static let requestTimeout = Nanoseconds.seconds(6)
+    private static let attemptLimit = 60
+
+    /// The order as the customer last saw it.
+    private struct Seen {
+        var status = ""
+        var paymentID: String?
+        var version: Int64 = 0
+
+        var isTerminal: Bool { status == "COMPLETED" || status == "CANCELLED" || status == "FAILED" }
+        var isPayable: Bool { status == "PENDING_FOR_PAY" && paymentID != nil }
+    }
+
+    /// Runs the whole visit.
+    ///
+    /// - Throws: `ProcessStopped` only.
+    func run() async throws {
+        if plan.browses { _ = try await attempt(items, HTTPRequest(.get, "/items"), limit: 1) }
+        guard let orderID = try await place() else { return }
+        var seen = Seen()
+        if plan.cancellation == .atOnce { try await cancel(orderID) }
+        try await follow(orderID, &seen) { $0.isTerminal || $0.isPayable }
+        if plan.cancellation == .beforePaying { try await cancel(orderID) }
+        if seen.isPayable, let paymentID = seen.paymentID { try await pay(paymentID) }
+        if plan.cancellation == .afterPaying { try await cancel(orderID) }
+        try await follow(orderID, &seen) { $0.isTerminal }
+        memory.orders[number]?.isFinished = true
+        memory.finishedCount += 1
+        memory.outcomes[seen.status, default: 0] += 1
+    }
+
+    // MARK: Requests
+
+    private func place() async throws -> UniqueID? {
+        let key = "order-\(number)"
+        memory.orders[number] = ClientMemory.Told(requestKey: key)
+        let body: JSONValue = [
+            "paymentMethod": plan.paysCash ? "CASH" : "CARD",
+            "items": .array(
+                plan.lines.map { line in
+                    [
+                        "productId": .string(line.product.id.description), "name": .string(line.product.name),
+                        "price": .decimal(unscaled: line.product.unitPrice, scale: 2),
+                        "quantity": .integer(line.quantity),
+                    ]
+                }),
+        ]
+        let request = HTTPRequest(
+            .post, "/orders", headers: [HTTPHeader("idempotency-key", key)], body: .json(body))
+        guard let response = try await attempt(orders, request, limit: Self.attemptLimit) else {
+            memory.unansweredCount += 1
+            return nil
+        }
+        guard response.status == 201, let text = response.json?["id"]?.stringValue, let id = UniqueID(text) else {
+            memory.rejectedCount += 1
+            return nil
+        }
+        memory.orders[number]?.orderID = id
+        memory.orders[number]?.acknowledgedIDs.append(id)
+        memory.acknowledgedCount += 1
+        return id
+    }
+
+    private func cancel(_ orderID: UniqueID) async throws {
+        let request = HTTPRequest(
+            .post, "/orders/\(orderID)/cancel", headers: [HTTPHeader("idempotency-key", "cancel-\(number)")])
+        _ = try await attempt(orders, request, limit: 5)
+    }
+
+    private func pay(_ paymentID: String) async throws {
+        switch plan.payment {
+        case .never: return
+        case .prompt:
+            try await context.sleep(for: plan.hesitation)
+            try await pay(paymentID, key: "pay-\(number)")
+        case .twice:
+            try await context.sleep(for: plan.hesitation)
+            try await withThrowingTaskGroup(of: Void.self) { group in
+                group.addTask { try await pay(paymentID, key: "pay-\(number)-a") }
+                group.addTask { try await pay(paymentID, key: "pay-\(number)-b") }
+                try await group.waitForAll()
+            }
+        case .late:
+            // Past the deadline, often before the sweeper has come by.
+            try await context.sleep(for: .seconds(61) + plan.hesitation * 20)
+            try await pay(paymentID, key: "pay-\(number)")
+        }
+    }
+
+    private func pay(_ paymentID: String, key: String) async throws {
+        let request = HTTPRequest(.post, "/payments/\(paymentID)/pay", headers: [HTTPHeader("idempotency-key", key)])
+        _ = try await attempt(payments, request, limit: 10)
+    }
+
+    /// Sends a request until it has an answer that is not a server's error; `nil` when it never had one.
+    private func attempt(_ client: any HTTPClient, _ request: HTTPRequest, limit: Int) async throws -> HTTPResponse? {
+        for attempt in 1...limit {
+            do {
+                let response = try await client.send(request, timeout: Self.requestTimeout)
+                if response.status < 500 { return response }
+            } catch is HTTPError {
+                // No answer: what the request did is unknown, so it is sent again with the same key.
+            }
+            try await context.sleep(for: .milliseconds(Int64(min(2_000, 50 << min(attempt, 6)))))
+        }
+        return nil
+    }
+
+    // MARK: Following the order
+
+    private func follow(_ orderID: UniqueID, _ seen: inout Seen, until isEnough: (Seen) -> Bool) async throws {
+        while !isEnough(seen) {
+            if plan.subscribes {
+                try await subscribe(orderID, &seen, until: isEnough)
+            } else {
+                try await ask(orderID, &seen)
+            }
+            if !isEnough(seen) { try await context.sleep(for: .milliseconds(500)) }
+        }
+    }
+
+    private func ask(_ orderID: UniqueID, _ seen: inout Seen) async throws {
+        guard let response = try await attempt(orders, HTTPRequest(.get, "/orders/\(orderID)"), limit: 1),
+            response.status == 200, let order = response.json
+        else { return }
+        note(order, &seen)
+    }
+
+    private func subscribe(_ orderID: UniqueID, _ seen: inout Seen, until isEnough: (Seen) -> Bool) async throws {
+        var headers: [HTTPHeader] = []
+        if seen.version > 0 { headers.append(HTTPHeader("last-event-id", String(seen.version))) }
+        var current = seen
+        defer { seen = current }
+        do {
+            try await orders.receiveEvents(
+                HTTPRequest(.get, "/orders/subscribe/\(orderID)", headers: headers), idleTimeout: .seconds(30)
+            ) { event in
+                let version = event.id.flatMap { Int64($0) } ?? 0
+                current.version = version
+                note(event.data, &current)
+                memory.orders[number]?.stream.append((version, current.status))
+                return !isEnough(current)
+            }
+        } catch is HTTPError {
+            // Broken or idle: the stream is opened again where it ended.
+        }
+    }
+
+    private func note(_ order: JSONValue, _ seen: inout Seen) {
+        if let status = order["status"]?.stringValue { seen.status = status }
+        if let paymentID = order["paymentId"]?.stringValue { seen.paymentID = paymentID }
+        memory.orders[number]?.lastStatus = seen.status
+    }
+}

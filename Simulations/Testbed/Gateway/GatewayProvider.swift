@@ -1,0 +1,135 @@
+import Ports
+import SimCore
+
+/// The payment provider: a process outside the shop that takes and gives back money, once for each idempotency key.
+///
+/// It is somebody else's system: its books survive everything, and the oracles read them.
+final class GatewayProvider: HTTPHandler, @unchecked Sendable {
+    /// One idempotency key in the provider's books.
+    struct Entry: Sendable {
+        let key: String
+        let amount: Int64
+        let callback: String
+        var isRefused: Bool
+        var isRefunded = false
+        /// How often it was asked to capture.
+        var captureRequestCount = 1
+    }
+
+    /// What faults make of the provider while they last; set by ``GatewayFaults``.
+    struct Mood {
+        /// Carries the capture out and answers after the caller has given up.
+        var answersTooLate: (probability: Probability, fault: FaultInstanceID)?
+        /// Sends its notification more than once.
+        var repeatsCallbacks: (probability: Probability, fault: FaultInstanceID)?
+        /// Refuses cards that it would take.
+        var refuses: (probability: Probability, fault: FaultInstanceID)?
+    }
+
+    private let simulation: Simulation
+    private let context: ProcessContext
+    private let books: Books
+    private let callbacks: WorkQueue<String>
+    private let draws: DecisionStreamID
+
+    init(_ simulation: Simulation, context: ProcessContext, books: Books, callbacks: WorkQueue<String>) {
+        self.simulation = simulation
+        self.context = context
+        self.books = books
+        self.callbacks = callbacks
+        draws = simulation.decisions.stream("gateway")
+    }
+
+    /// The provider's books and mood, which outlive its process.
+    final class Books: @unchecked Sendable {
+        /// By idempotency key.
+        var entries: [String: Entry] = [:]
+        /// Keys in the order in which they came.
+        var keys: [String] = []
+        var mood = Mood()
+        /// How often a card is refused for reasons of its own.
+        var refusal = Probability.percent(2)
+
+        init() {}
+
+        /// Captured and not refunded, in minor units.
+        var balance: Int64 {
+            keys.reduce(0) { sum, key in
+                let entry = entries[key]!
+                return entry.isRefused || entry.isRefunded ? sum : sum + entry.amount
+            }
+        }
+
+        /// Drops what is settled and judged, so that a long run stays small.
+        func forget(_ key: String) { entries[key] = nil }
+    }
+
+    func respond(to request: HTTPRequest) async -> HTTPResponse {
+        do {
+            try await context.sleep(for: simulation.decisions.span(draws, in: .milliseconds(1)...(.milliseconds(5))))
+            switch (request.method, request.path) {
+            case (.post, "/captures"): return try await capture(request)
+            case (.post, "/refunds"): return refund(request)
+            case (.post, "/outcomes"): return outcome(request)
+            default: return ProblemDocument(404, "No such route", detail: request.path).response
+            }
+        } catch {
+            return ProblemDocument(503, "Unavailable", detail: "\(error)").response
+        }
+    }
+
+    private func capture(_ request: HTTPRequest) async throws -> HTTPResponse {
+        guard let body = request.body?.json, let key = body["key"]?.stringValue,
+            let amount = body["amount"]?.integerValue, let callback = body["callback"]?.stringValue
+        else { return ProblemDocument(400, "Bad request", detail: "key, amount and callback are needed").response }
+        if books.entries[key] == nil {
+            books.keys.append(key)
+            books.entries[key] = Entry(key: key, amount: amount, callback: callback, isRefused: drawsRefusal())
+        } else {
+            books.entries[key]!.captureRequestCount += 1
+        }
+        callbacks.put(callback)
+        if let (probability, fault) = books.mood.repeatsCallbacks, simulation.decisions.chance(draws, probability) {
+            simulation.faults.tookEffect(fault)
+            callbacks.put(callback)
+            callbacks.put(callback)
+        }
+        if let (probability, fault) = books.mood.answersTooLate, simulation.decisions.chance(draws, probability) {
+            simulation.faults.tookEffect(fault)
+            try await context.sleep(for: GatewayClient.timeout * 2)
+        }
+        return answer(books.entries[key])
+    }
+
+    private func drawsRefusal() -> Bool {
+        if let (probability, fault) = books.mood.refuses, simulation.decisions.chance(draws, probability) {
+            simulation.faults.tookEffect(fault)
+            return true
+        }
+        return simulation.decisions.chance(draws, books.refusal)
+    }
+
+    private func refund(_ request: HTTPRequest) -> HTTPResponse {
+        guard let key = request.body?.json?["key"]?.stringValue else {
+            return ProblemDocument(400, "Bad request", detail: "key is needed").response
+        }
+        if let entry = books.entries[key], !entry.isRefused { books.entries[key]!.isRefunded = true }
+        return answer(books.entries[key])
+    }
+
+    private func outcome(_ request: HTTPRequest) -> HTTPResponse {
+        answer(books.entries[request.body?.json?["key"]?.stringValue ?? ""])
+    }
+
+    private func answer(_ entry: Entry?) -> HTTPResponse {
+        let state =
+            switch entry {
+            case nil: "unknown"
+            case let entry? where entry.isRefused: "refused"
+            case let entry? where entry.isRefunded: "refunded"
+            default: "captured"
+            }
+        return HTTPResponse(
+            200, body: .json(["state": .string(state), "reference": .string(entry.map { "ref-" + $0.key } ?? "")]))
+    }
+}

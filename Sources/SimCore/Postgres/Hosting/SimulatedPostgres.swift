@@ -1,0 +1,144 @@
+import Ports
+
+/// A PostgreSQL server as a process of a simulation: the shell around ``PostgresServer`` that carries out its effects on a
+/// simulated disk and network.
+///
+/// The process has no main function; it starts with the run, can be crashed, paused and restarted, and recovers what its
+/// disk kept of the write-ahead log.
+public final class SimulatedPostgres: EventHandler, ProcessObserver, @unchecked Sendable {
+    private enum Code: UInt16 {
+        /// `first` is the timer.
+        case timer = 1
+        /// `first` is the LSN that is durable now.
+        case synced = 2
+        case syncFailed = 3
+    }
+
+    public let process: ProcessID
+    public let disk: SimulatedDisk
+    let simulation: Simulation
+    let transport: Transport<PostgresWireMessage>
+    private(set) var server: PostgresServer
+    private var handler: HandlerID!
+    private var acceptor: PostgresAcceptor!
+    private var effects: [PostgresEffect] = []
+    /// Connections that the server knows, in order of opening.
+    private var connections: Set<PostgresConnectionID> = []
+
+    /// Adds a server process.
+    public init(
+        _ simulation: Simulation, name: String, settings: PostgresSettings = PostgresSettings(),
+        disk diskSettings: DiskSettings = DiskSettings()
+    ) {
+        self.simulation = simulation
+        process = simulation.addProcess(name)
+        disk = SimulatedDisk(simulation, process: process, settings: diskSettings)
+        server = PostgresServer(settings: settings)
+        transport = Transport(
+            simulation, name: "postgres", byteCount: { $0.byteCount }, describe: { $0.description })
+        handler = simulation.register(self, process: process)
+        acceptor = PostgresAcceptor(self)
+        simulation.observe(process, by: self)
+    }
+
+    // MARK: The process
+
+    public func processStarted(_ process: ProcessID, incarnation: UInt32) {
+        transport.listen(process, delegate: acceptor)
+    }
+
+    public func processCrashed(_ process: ProcessID) {
+        for connection in connections.sorted(by: { $0.rawValue < $1.rawValue }) {
+            server.handle(.connectionClosed(connection), now: simulation.now, effects: &effects)
+        }
+        effects.removeAll()
+        connections.removeAll()
+    }
+
+    // MARK: Events
+
+    public func handle(_ event: KernelEvent) {
+        switch Code(rawValue: event.code) {
+        case .timer: handle(.timerFired(PostgresTimerID(event.first)))
+        case .synced: handle(.walSynced(upTo: LSN(event.first)))
+        case .syncFailed: handle(.walSyncFailed)
+        case nil: preconditionFailure("a PostgreSQL server has no event code \(event.code)")
+        }
+    }
+
+    public func describe(_ event: KernelEvent) -> String {
+        switch Code(rawValue: event.code) {
+        case .timer: "timer \(event.first)"
+        case .synced: "WAL is durable up to \(LSN(event.first))"
+        case .syncFailed: "WAL sync failed"
+        case nil: "code \(event.code)"
+        }
+    }
+
+    func handle(_ event: PostgresEvent) {
+        server.handle(event, now: simulation.now, effects: &effects)
+        // Effects may feed back into the server only through later events, so the list is complete.
+        for effect in effects { carryOut(effect) }
+        effects.removeAll(keepingCapacity: true)
+    }
+
+    fileprivate func opened(_ connection: PostgresConnectionID) {
+        connections.insert(connection)
+        handle(.connectionOpened(connection))
+    }
+
+    fileprivate func ended(_ connection: PostgresConnectionID) {
+        if connections.remove(connection) != nil { handle(.connectionClosed(connection)) }
+    }
+
+    private func carryOut(_ effect: PostgresEffect) {
+        switch effect {
+        case .reply(let connection, let request, let reply):
+            transport.send(.reply(request, reply), on: ConnectionID(word: connection.rawValue), from: .server)
+        case .setTimer(let timer, let time):
+            simulation.schedule(at: time, handler, code: Code.timer.rawValue, first: timer.rawValue)
+        case .syncWAL(let position): sync(upTo: position)
+        case .shipWAL: break
+        case .deliver(let connection, let transactions):
+            transport.send(.transactions(transactions), on: ConnectionID(word: connection.rawValue), from: .server)
+        case .close(let connection, let error):
+            connections.remove(connection)
+            let id = ConnectionID(word: connection.rawValue)
+            transport.send(.closing(error), on: id, from: .server)
+            transport.close(id, side: .server)
+        case .panic(let reason):
+            simulation.writeLog(.warning, process: process, "PANIC", [LogField("reason", reason)])
+            // The postmaster starts the server again, as after any crash of a backend.
+            simulation.crash(process)
+            simulation.scheduleStart(of: process, at: simulation.now + .seconds(1))
+        }
+    }
+
+    private func sync(upTo position: LSN) {
+        let latency = disk.drawLatency(disk.settings.syncLatency)
+        let code: Code = disk.drawsSyncFailure() || disk.drawsFull() ? .syncFailed : .synced
+        simulation.schedule(at: simulation.now + latency, handler, code: code.rawValue, first: position.rawValue)
+    }
+}
+
+/// The server's end of its connections.
+private final class PostgresAcceptor: ConnectionDelegate {
+    private unowned let host: SimulatedPostgres
+
+    init(_ host: SimulatedPostgres) { self.host = host }
+
+    func connectionOpened(_ connection: ConnectionID, side: ConnectionSide, peer: ProcessID) {
+        host.opened(PostgresConnectionID(connection.word))
+    }
+
+    func connection(_ connection: ConnectionID, side: ConnectionSide, received message: PostgresWireMessage) {
+        guard case .request(let request, let body) = message else {
+            preconditionFailure("a client sent \(message.description), which is no request")
+        }
+        host.handle(.request(PostgresConnectionID(connection.word), request, body))
+    }
+
+    func connectionEnded(_ connection: ConnectionID, side: ConnectionSide, _ end: ConnectionEnd) {
+        host.ended(PostgresConnectionID(connection.word))
+    }
+}
