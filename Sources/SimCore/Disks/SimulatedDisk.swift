@@ -157,6 +157,9 @@ public final class SimulatedDisk: ProcessObserver, @unchecked Sendable {
 
     // MARK: Faults
 
+    /// Whether a fault says what a crash does to unsynced writes, now.
+    var hasCrashModelFault: Bool { disturbances.contains { $0.disturbance.crashModel != nil } }
+
     func disturb(_ disturbance: Disturbance, by fault: FaultInstanceID) { disturbances.append((fault, disturbance)) }
     func undisturb(_ fault: FaultInstanceID) { disturbances.removeAll { $0.id == fault } }
 

@@ -63,7 +63,6 @@ struct ConnectionTable<Message> {
         /// Client to server, and back.
         var flows: (Flow, Flow)
         var isUsed: Bool
-        var openedAt: Instant
         /// Broken in the middle: nothing gets through any more, and both ends are about to hear of it.
         var isCut = false
     }
@@ -71,17 +70,16 @@ struct ConnectionTable<Message> {
     private(set) var connections: ContiguousArray<Connection> = []
     private var free: ContiguousArray<UInt32> = []
 
-    mutating func insert(client: End, server: End, now: Instant) -> ConnectionID {
+    mutating func insert(client: End, server: End) -> ConnectionID {
         if let index = free.popLast() {
             let generation = connections[Int(index)].generation + 1
             connections[Int(index)] = Connection(
-                generation: generation, client: client, server: server, flows: (Flow(), Flow()), isUsed: true,
-                openedAt: now)
+                generation: generation, client: client, server: server, flows: (Flow(), Flow()), isUsed: true)
             return ConnectionID(index: index, generation: generation)
         }
         connections.append(
             Connection(
-                generation: 1, client: client, server: server, flows: (Flow(), Flow()), isUsed: true, openedAt: now))
+                generation: 1, client: client, server: server, flows: (Flow(), Flow()), isUsed: true))
         return ConnectionID(index: UInt32(connections.count - 1), generation: 1)
     }
 

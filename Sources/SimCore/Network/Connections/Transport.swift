@@ -62,7 +62,7 @@ public final class Transport<Message>: EventHandler, ConnectionBreaking, @unchec
         let id = table.insert(
             client: .init(
                 process: client, incarnation: simulation.incarnation(of: client), state: .opening, delegate: delegate),
-            server: .init(process: server, incarnation: 0, state: .opening, delegate: nil), now: simulation.now)
+            server: .init(process: server, incarnation: 0, state: .opening, delegate: nil))
         let deadline = simulation.now + simulation.network.connectTimeout
         simulation.schedule(at: deadline, handler, code: Code.connectTimeout.rawValue, first: id.word)
         if !isBlocked(client, server) {
