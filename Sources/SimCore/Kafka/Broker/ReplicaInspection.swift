@@ -1,0 +1,52 @@
+package import Ports
+
+/// What one replica of a partition looks like from outside: for oracles, tests and reports, never for the protocol itself.
+package struct ReplicaInspection: Sendable {
+    package let isLeader: Bool
+    package let leaderEpoch: Int32
+    package let logStartOffset: Int64
+    package let highWatermark: Int64
+    package let lastStableOffset: Int64
+    package let logEndOffset: Int64
+    package let flushedOffset: Int64
+    package let inSyncReplicas: [NodeID]
+    package let segmentCount: Int
+    package let byteCount: Int
+    package let producerCount: Int
+    package let batches: [StoredBatch]
+
+    /// Offset, key and value of each record of a producer, without markers.
+    package var records: [(offset: Int64, key: String?, value: Payload?)] {
+        batches.flatMap { stored -> [(offset: Int64, key: String?, value: Payload?)] in
+            guard case .records(let records) = stored.batch.contents else { return [] }
+            return records.indices.map { (stored.offset(ofRecord: $0), records[$0].key, records[$0].value) }
+        }
+    }
+
+    package var keys: [String] { records.map { $0.key ?? "" } }
+}
+
+extension Broker {
+    /// A replica's state; `nil` when this broker has none of that partition. Linear in the log.
+    package func inspect(_ partition: PartitionID) -> ReplicaInspection? {
+        guard let index = replicaIndex(partition) else { return nil }
+        let replica = replicas[index]
+        return ReplicaInspection(
+            isLeader: replica.isLeader, leaderEpoch: replica.leaderEpoch, logStartOffset: replica.log.startOffset,
+            highWatermark: replica.log.highWatermark, lastStableOffset: replica.log.lastStableOffset,
+            logEndOffset: replica.log.endOffset, flushedOffset: replica.log.flushedOffset,
+            inSyncReplicas: replica.inSyncReplicas, segmentCount: replica.log.segments.count,
+            byteCount: replica.log.byteCount, producerCount: replica.log.producers.count,
+            batches: replica.log.segments.flatMap(\.batches))
+    }
+
+    /// The partitions of which this broker has a replica, in order.
+    package var partitions: [PartitionID] { replicas.map(\.id).sorted() }
+
+    /// Where a replica's log ends, and up to where it is known to be on disk: what a crash of the machine may take lies
+    /// between. `nil` when this broker has none of that partition.
+    package func unflushedTail(of partition: PartitionID) -> Range<Int64>? {
+        guard let index = replicaIndex(partition) else { return nil }
+        return replicas[index].log.flushedOffset..<replicas[index].log.endOffset
+    }
+}

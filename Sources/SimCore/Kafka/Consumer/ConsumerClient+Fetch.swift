@@ -1,0 +1,132 @@
+import Ports
+
+/// Fetching ahead: one request to each leader, for the partitions of which nothing is buffered.
+extension ConsumerClient {
+    private func isFetchable(_ partition: ConsumerPartition, now: Instant) -> Bool {
+        guard !partition.isPaused, !partition.hasBuffered, partition.offset != nil else { return false }
+        return partition.retryAt.map { $0 <= now } ?? true
+    }
+
+    mutating func sendFetches(now: Instant, effects: inout [ClientEffect]) {
+        guard !partitions.isEmpty, closing == nil, pollError == nil else { return }
+        for index in partitions.indices where isFetchable(partitions[index], now: now) {
+            guard let image = network.metadata.partition(partitions[index].id), image.leader != .none else {
+                network.requestMetadata()
+                continue
+            }
+            if let told = partitions[index].told, told.node == image.leader { continue }
+            let fetcher = fetcherIndex(image.leader)
+            guard !fetchers[fetcher].isInFlight else { continue }
+            sendFetch(fetcher, now: now, effects: &effects)
+        }
+        // Sessions that are idle wait for more at the broker.
+        for fetcher in fetchers.indices where !fetchers[fetcher].isInFlight {
+            let node = fetchers[fetcher].node
+            let isWaiting = partitions.contains { $0.told?.node == node && isFetchable($0, now: now) }
+            if isWaiting { sendFetch(fetcher, now: now, effects: &effects) }
+        }
+    }
+
+    private mutating func fetcherIndex(_ node: NodeID) -> Int {
+        if let known = fetchers.firstIndex(where: { $0.node == node }) { return known }
+        fetchers.append(ConsumerFetcher(node: node))
+        return fetchers.count - 1
+    }
+
+    private mutating func sendFetch(_ fetcher: Int, now: Instant, effects: inout [ClientEffect]) {
+        let node = fetchers[fetcher].node
+        guard network.isReady(node, .data, now: now, effects: &effects) else { return }
+        let isFull = fetchers[fetcher].needsFullFetch
+        var changed: [FetchPosition] = []
+        var wanted: [PartitionID] = []
+        for index in partitions.indices where isFetchable(partitions[index], now: now) {
+            guard let image = network.metadata.partition(partitions[index].id), image.leader == node,
+                let offset = partitions[index].offset
+            else { continue }
+            wanted.append(image.id)
+            if !isFull, let told = partitions[index].told, told.node == node, told.offset == offset { continue }
+            partitions[index].told = (node, offset)
+            changed.append(
+                FetchPosition(
+                    partition: image.id, offset: offset, currentLeaderEpoch: image.leaderEpoch,
+                    lastFetchedEpoch: partitions[index].lastEpoch))
+        }
+        // What is buffered stays in the session: the broker sends nothing before it is told the next position.
+        let assigned = partitions.map(\.id)
+        let forgotten =
+            isFull
+            ? []
+            : fetchers[fetcher].members.filter { id in
+                guard let index = assigned.firstIndex(of: id) else { return true }
+                return network.metadata.partition(id)?.leader != node || partitions[index].isPaused
+            }
+        for id in forgotten {
+            if let index = index(of: id), partitions[index].told?.node == node { partitions[index].told = nil }
+        }
+        fetchers[fetcher].members.removeAll { isFull || forgotten.contains($0) }
+        for id in wanted where !fetchers[fetcher].members.contains(id) { fetchers[fetcher].members.append(id) }
+        fetchers[fetcher].needsFullFetch = false
+        fetchers[fetcher].isInFlight = true
+        let body = KafkaRequestBody.fetch(
+            FetchRequest(
+                replica: .none, brokerEpoch: -1, maximumWait: settings.fetchMaximumWait, minimumBytes: 1,
+                partitionByteLimit: Int32(clamping: settings.maximumPartitionFetchBytes),
+                isReadCommitted: settings.isReadCommitted, isFull: isFull, changed: changed, forgotten: forgotten))
+        network.send(body, to: node, .data, .fetch(node), now: now, effects: &effects)
+    }
+
+    mutating func fetched(_ results: [FetchedPartition], _ error: KafkaErrorCode, from node: NodeID, now: Instant) {
+        guard let fetcher = fetchers.firstIndex(where: { $0.node == node }) else { return }
+        fetchers[fetcher].isInFlight = false
+        guard error == .none else { return restartSession(fetcher) }
+        for result in results {
+            guard let index = index(of: result.partition), let told = partitions[index].told, told.node == node
+            else { continue }
+            partitions[index].told = nil
+            // After a seek, an answer for the old position is void.
+            guard partitions[index].offset == told.offset, !partitions[index].hasBuffered else { continue }
+            take(result, index, now: now)
+        }
+    }
+
+    private mutating func take(_ result: FetchedPartition, _ index: Int, now: Instant) {
+        if let diverging = result.divergingEpoch { return truncated(index, diverging) }
+        switch result.error {
+        case .none:
+            partitions[index].buffered = result.batches
+            partitions[index].nextBatch = 0
+            partitions[index].aborted = result.abortedTransactions.sorted { $0.firstOffset < $1.firstOffset }
+            partitions[index].abortedProducers = []
+        case .offsetOutOfRange:
+            let offset = partitions[index].offset ?? -1
+            reset(index, "offset \(offset) is out of range", .offsetOutOfRange)
+        default:
+            partitions[index].retryAt = now + network.settings.retryBackoff
+            network.requestMetadata()
+        }
+    }
+
+    /// The log was cut below the position (KIP-320): an unclean election lost what has been read already.
+    private mutating func truncated(_ index: Int, _ diverging: EpochEndOffset) {
+        guard settings.offsetReset != .none else {
+            return reset(
+                index, "the log was truncated to \(diverging.endOffset), below the position", .offsetOutOfRange)
+        }
+        partitions[index].seek(to: diverging.endOffset)
+        partitions[index].lastEpoch = diverging.epoch
+    }
+
+    private mutating func restartSession(_ fetcher: Int) {
+        fetchers[fetcher].needsFullFetch = true
+        fetchers[fetcher].members.removeAll()
+        let node = fetchers[fetcher].node
+        for index in partitions.indices where partitions[index].told?.node == node { partitions[index].told = nil }
+    }
+
+    mutating func fetchFailed(from node: NodeID) {
+        guard let fetcher = fetchers.firstIndex(where: { $0.node == node }) else { return }
+        fetchers[fetcher].isInFlight = false
+        restartSession(fetcher)
+        network.requestMetadata()
+    }
+}
