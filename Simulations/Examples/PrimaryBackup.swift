@@ -27,9 +27,10 @@ public struct PrimaryBackup: Sendable {
     }
 
     public var scenario: Scenario {
-        Scenario("primary-backup", summary: "replication of a log to a backup, with a client that writes fifty numbers")
-        {
-            simulation in
+        Scenario(
+            "primary-backup", summary: "replication of a log to a backup, with a client that writes fifty numbers",
+            options: ["careful": isBackupCareless ? "no" : "yes"]
+        ) { simulation in
             let bus = MessageBus<Message>(simulation, name: "replication")
             let told = Acknowledgements()
 

@@ -32,7 +32,12 @@ enum ScenarioCatalogue {
             options: ["careful"],
             make: { options in
                 PrimaryBackup(isBackupCareless: options.values["careful"] != "yes").scenario
-            })
+            }),
+        Entry(
+            name: "retrying-counter",
+            summary: "a counter whose client asks again when no answer comes (the smallest example)",
+            options: ["remembers"],
+            make: { options in retryingCounter(remembersRequests: options.values["remembers"] == "yes") }),
     ]
 
     static func make(_ name: String, _ options: ScenarioOptions) throws -> Scenario {

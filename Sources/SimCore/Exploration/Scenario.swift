@@ -28,11 +28,18 @@ public struct Scenario: Sendable {
     public let name: String
     /// One sentence for help texts.
     public let summary: String
+    /// Values of the scenario's own options, by name, as they stand on the command line: what has to be said beside the name
+    /// to make it again.
+    public let options: [String: String]
     public let setUp: @Sendable (Simulation) throws -> Prepared
 
-    public init(_ name: String, summary: String, setUp: @escaping @Sendable (Simulation) throws -> Prepared) {
+    public init(
+        _ name: String, summary: String, options: [String: String] = [:],
+        setUp: @escaping @Sendable (Simulation) throws -> Prepared
+    ) {
         self.name = name
         self.summary = summary
+        self.options = options
         self.setUp = setUp
     }
 }
@@ -57,6 +64,10 @@ public enum FaultSelection: Hashable, Sendable {
 /// A run of a scenario: its report, and the domain's own figures.
 public struct ScenarioReport: Sendable {
     public let scenario: String
+    /// The scenario's own options, by name.
+    public let options: [String: String]
+    /// Which ready task ran next.
+    public let scheduling: Scheduling
     public let run: RunReport
     public let figures: [(name: String, value: Int64)]
 }
@@ -96,6 +107,7 @@ extension Scenario {
             simulation.beginLivenessPhase(after: plan.safetyPhase, bound: prepared.livenessBound)
         }
         let report = simulation.run(driver: prepared.driver)
-        return ScenarioReport(scenario: name, run: report, figures: prepared.figures())
+        return ScenarioReport(
+            scenario: name, options: options, scheduling: settings.scheduling, run: report, figures: prepared.figures())
     }
 }
