@@ -118,6 +118,11 @@ extension PostgresServer {
         if slots[slot].consumer >= 0 { deliver(slot) }
     }
 
+    /// Whether the connection streams a slot.
+    func isConsumer(_ connection: PostgresConnectionID) -> Bool {
+        sessionOfConnection[connection].map { consumedSlot($0) != nil } ?? false
+    }
+
     private func consumedSlot(_ session: Int) -> Int? { slots.firstIndex { $0.consumer == session } }
 
     private mutating func grant(_ credit: Int, _ session: Int) {

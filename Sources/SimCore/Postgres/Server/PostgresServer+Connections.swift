@@ -24,6 +24,8 @@ extension PostgresServer {
         sessions[session].connection = connection
         sessions[session].isInUse = true
         sessions[session].isOrphaned = false
+        sessions[session].isIdleTimerSet = false
+        sessions[session].useNumber &+= 1
         sessionOfConnection[connection] = session
         effects.append(.reply(connection, opening, .done))
     }
@@ -165,7 +167,7 @@ extension PostgresServer {
         sessions[session].statements = []
         sessions[session].warning = nil
         sessions[session].progress.reset()
-        if sessions[session].isOrphaned { endSession(session) }
+        if sessions[session].isOrphaned { endSession(session) } else { noteIdleInTransaction(session) }
     }
 
     func failure(_ state: SQLState, _ message: String, constraint: String? = nil) -> DatabaseError {

@@ -166,6 +166,7 @@ extension PostgresServer {
             // One that was requested meanwhile has put it off.
             let isDue = now >= lastCheckpoint + settings.checkpointTimeout
             if number == crashCount && isCheckpointScheduled && isDue { startCheckpoint() }
+        case .idle: idleTimerFired(session, number)
         case .deadlock:
             guard isCurrentWait(session, number), isDeadlocked(session) else { return }
             interrupt(session, failure(.deadlockDetected, "deadlock detected"))

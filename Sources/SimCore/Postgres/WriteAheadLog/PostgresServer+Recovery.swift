@@ -9,6 +9,12 @@ extension PostgresServer {
     /// Where the next WAL record goes.
     public var insertLSN: LSN { wal.insertLSN }
 
+    public var isRecovering: Bool { availability == .recovering }
+    /// Ends of the commit records that are not durable yet, in order: where a crash may cut the log.
+    public var unsyncedCommitEnds: [LSN] {
+        (0..<recentCommits.count).map { recentCommits[$0].endLSN }.filter { $0 > wal.flushedLSN }
+    }
+
     /// Crashes the server and recovers it: what is left is the state of the transactions whose commit records lie in
     /// the WAL that survived.
     ///
@@ -93,11 +99,12 @@ extension PostgresServer {
     /// Forgets a session without waking anyone.
     private mutating func dropSession(_ session: Int) {
         for row in sessions[session].transaction.locks { tables[Int(row.table)].forgetLock(row: row.row) }
-        let (waitNumber, requestNumber) = (sessions[session].waitNumber, sessions[session].requestNumber)
-        sessions[session] = Session()
+        var fresh = Session()
         // Timers of before the crash stay stale.
-        sessions[session].waitNumber = waitNumber
-        sessions[session].requestNumber = requestNumber
+        fresh.waitNumber = sessions[session].waitNumber
+        fresh.requestNumber = sessions[session].requestNumber
+        fresh.useNumber = sessions[session].useNumber
+        sessions[session] = fresh
         freeSessions.append(session)
     }
 
