@@ -146,4 +146,24 @@ struct DeadlockAndTimeoutTests {
         first.commit()
         #expect(third.run(Accounts.selectAll())?.rows.map(\.id) == [1, 2])
     }
+
+    @Test("A session that is silent inside a transaction for too long is ended, and its locks are free")
+    func idleInTransaction() {
+        var settings = PostgresSettings()
+        settings.idleInTransactionTimeout = .seconds(10)
+        let host = Accounts.server(1, settings: settings)
+        let (frozen, other) = (host.session(), host.session())
+        frozen.begin()
+        frozen.run(Accounts.select(1))
+        host.advance(by: .seconds(6))
+        frozen.run(Accounts.add(1, to: 1))
+        other.run(Accounts.add(10, to: 1))
+        host.advance(by: .seconds(9))
+        #expect(other.isWaiting, "it spoke nine seconds ago")
+        host.advance(by: .seconds(1))
+        #expect(host.closed[frozen.connection]?.sqlState == SQLState(rawValue: "25P03"))
+        #expect(other.answer()?.rows.first?.balance == 110)
+        host.advance(by: .minutes(1))
+        #expect(host.closed[other.connection] == nil, "outside a transaction one may be silent")
+    }
 }

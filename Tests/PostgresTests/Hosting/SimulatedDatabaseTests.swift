@@ -109,7 +109,87 @@ struct SimulatedDatabaseTests {
                 _ = try await database.executeAtomically([.select(Select(from: Self.accounts))])
             }
             simulation.start(server.process)
+            try await context.sleep(for: .seconds(1))
             _ = try await database.executeAtomically([.insert(Insert(into: Self.accounts, rows: [[1, 1]]))])
+        }
+        #expect(report.held, "\(report.violations)")
+    }
+
+    @Test("What was acknowledged survives a crash of the server, open transactions do not")
+    func crashKeepsAcknowledged() {
+        for seed in 10...20 {
+            let simulation = Simulation(seed: UInt64(seed))
+            let server = SimulatedPostgres(simulation, name: "postgres")
+            let report = simulation.run { context in
+                let database = try await Self.bank(context, server)
+                _ = try await database.executeAtomically([.insert(Insert(into: Self.accounts, rows: [[1, 1]]))])
+                let open = try await database.connect()
+                try await open.begin(.readCommitted)
+                _ = try await open.execute(.insert(Insert(into: Self.accounts, rows: [[2, 1]])))
+                simulation.crash(server.process)
+                simulation.start(server.process)
+                await #expect(throws: DatabaseError.self) { try await open.commit() }
+                await open.close()
+                await #expect(throws: DatabaseError.self) { _ = try await database.connect() }
+                try await context.sleep(for: .seconds(2))
+                let rows = try await database.executeAtomically([.select(Select(from: Self.accounts))])[0].rows
+                #expect(rows.map { $0.int64(Self.id) } == [1])
+            }
+            #expect(report.held, "\(report.violations)")
+        }
+    }
+
+    @Test("The consumer of a slot gets committed transactions, and again after a crash of the server")
+    func changeStream() {
+        let simulation = Simulation(seed: 5)
+        let server = SimulatedPostgres(simulation, name: "postgres")
+        let report = simulation.run { context in
+            let database = try await Self.bank(context, server)
+            let streams = SimulatedChangeStreams(server, context: context)
+            try await streams.createSlot("relay", tables: ["account"])
+            for id in 1...3 {
+                let insert = Insert(into: Self.accounts, rows: [[.int64(Int64(id)), 1]])
+                _ = try await database.executeAtomically([.insert(insert)])
+            }
+            var stream = try await streams.open("relay", from: nil)
+            let received = try await stream.next(maximumTransactions: 10, timeout: .seconds(1))
+            #expect(received.count == 3)
+            try await stream.confirm(received[2].endLSN)
+            try await context.sleep(for: .milliseconds(10))
+            #expect(try await streams.slot("relay")?.confirmedFlushLSN == received[2].endLSN)
+            simulation.crash(server.process)
+            simulation.start(server.process)
+            await #expect(throws: DatabaseError.self) {
+                _ = try await stream.next(maximumTransactions: 10, timeout: .seconds(1))
+            }
+            try await context.sleep(for: .seconds(2))
+            stream = try await streams.open("relay", from: nil)
+            let again = try await stream.next(maximumTransactions: 10, timeout: .seconds(1))
+            #expect(again == received, "no checkpoint has kept the confirmation")
+            await stream.close()
+        }
+        #expect(report.held, "\(report.violations)")
+    }
+
+    @Test("A consumer whose machine died keeps its slot until a keepalive finds out")
+    func silentConsumer() {
+        let simulation = Simulation(seed: 6)
+        let server = SimulatedPostgres(simulation, name: "postgres")
+        let consumer = simulation.addProcess("consumer") { context in
+            try await context.sleep(for: .seconds(1))
+            let stream = try await SimulatedChangeStreams(server, context: context).open("relay", from: nil)
+            _ = try await stream.next(maximumTransactions: 1, timeout: .hours(1))
+        }
+        let report = simulation.run { context in
+            _ = try await Self.bank(context, server)
+            let streams = SimulatedChangeStreams(server, context: context)
+            try await streams.createSlot("relay", tables: ["account"])
+            try await context.sleep(for: .seconds(2))
+            simulation.crash(consumer, hostDown: true)
+            try await context.sleep(for: .seconds(10))
+            await #expect(throws: DatabaseError.self) { _ = try await streams.open("relay", from: nil) }
+            try await context.sleep(for: .seconds(60))
+            await (try await streams.open("relay", from: nil)).close()
         }
         #expect(report.held, "\(report.violations)")
     }

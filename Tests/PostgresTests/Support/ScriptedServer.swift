@@ -88,11 +88,13 @@ final class ScriptedServer {
         return delivered[connection] ?? []
     }
 
-    /// Forgets what the outside of the server held: connections and timers die with it.
-    func dropConnections() {
+    /// Crashes the server and restarts it with the WAL that survived: what was synced, unless told otherwise.
+    func crash(surviving position: LSN? = nil) {
         pendingSync = nil
         replies = [:]
         delivered = [:]
+        server.crash(survivingWAL: position ?? server.flushedLSN)
+        server.finishRecovery()
     }
 }
 

@@ -103,6 +103,7 @@ final class PostgresClientConnection: ConnectionDelegate {
         case .closing(let error):
             if !hasGreeted { replies.append((PostgresRequestID(0), .failure(error))) }
             end = "\(error)"
+        case .keepalive: return
         case .request: preconditionFailure("a server sent a request")
         }
         wake()

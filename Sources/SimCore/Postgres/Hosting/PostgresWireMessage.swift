@@ -6,6 +6,8 @@ enum PostgresWireMessage {
     case reply(PostgresRequestID, PostgresReply)
     /// Committed transactions for the consumer of a slot.
     case transactions([CommittedTransaction])
+    /// A sign of life for the consumer of a slot, to be answered by TCP alone.
+    case keepalive
     /// The server closes the connection for this reason.
     case closing(DatabaseError)
 
@@ -16,7 +18,7 @@ enum PostgresWireMessage {
             64 + 128 * statements.count
         case .request: 64
         case .reply(_, .results(let results, _)): 32 + results.reduce(0) { $0 + 128 * $1.rows.count }
-        case .reply, .closing: 64
+        case .reply, .closing, .keepalive: 64
         case .transactions(let transactions): transactions.reduce(0) { $0 + 64 + 200 * $1.changes.count }
         }
     }
@@ -32,6 +34,7 @@ enum PostgresWireMessage {
         case .reply(_, .failure(let error)): "\(error)"
         case .reply: "done"
         case .transactions(let transactions): "\(transactions.count) committed transactions"
+        case .keepalive: "keepalive"
         case .closing(let error): "closing: \(error)"
         }
     }

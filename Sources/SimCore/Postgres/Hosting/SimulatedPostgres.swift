@@ -1,4 +1,4 @@
-import Ports
+public import Ports
 
 /// A PostgreSQL server as a process of a simulation: the shell around ``PostgresServer`` that carries out its effects on a
 /// simulated disk and network.
@@ -12,6 +12,9 @@ public final class SimulatedPostgres: EventHandler, ProcessObserver, @unchecked 
         /// `first` is the LSN that is durable now.
         case synced = 2
         case syncFailed = 3
+        case recovered = 4
+        /// `first` is the connection of a slot's consumer.
+        case keepalive = 5
     }
 
     public let process: ProcessID
@@ -22,8 +25,21 @@ public final class SimulatedPostgres: EventHandler, ProcessObserver, @unchecked 
     private var handler: HandlerID!
     private var acceptor: PostgresAcceptor!
     private var effects: [PostgresEffect] = []
-    /// Connections that the server knows, in order of opening.
+    /// Connections that the server knows.
     private var connections: Set<PostgresConnectionID> = []
+
+    /// How long a restart takes: the start itself, and the replay of the WAL since the last checkpoint.
+    public struct RecoveryTime: Hashable, Sendable {
+        public var startup = Nanoseconds.milliseconds(200)
+        public var bytesPerMicrosecond: UInt64 = 100
+
+        public init() {}
+    }
+
+    public var recovery = RecoveryTime()
+    private var recoveryByteCount: UInt64 = 0
+    /// Half of `wal_sender_timeout` (60 s): how often a consumer that is sent nothing else is sent a sign of life.
+    static let keepaliveInterval = Nanoseconds.seconds(30)
 
     /// Adds a server process.
     public init(
@@ -45,14 +61,19 @@ public final class SimulatedPostgres: EventHandler, ProcessObserver, @unchecked 
 
     public func processStarted(_ process: ProcessID, incarnation: UInt32) {
         transport.listen(process, delegate: acceptor)
+        guard server.isRecovering else { return }
+        let span = recovery.startup + Nanoseconds(Int64(recoveryByteCount / recovery.bytesPerMicrosecond) * 1_000)
+        simulation.schedule(at: simulation.now + span, handler, code: Code.recovered.rawValue)
     }
 
+    /// What was not synced survives as far as the disk says: always a prefix of the log.
     public func processCrashed(_ process: ProcessID) {
-        for connection in connections.sorted(by: { $0.rawValue < $1.rawValue }) {
-            server.handle(.connectionClosed(connection), now: simulation.now, effects: &effects)
-        }
         effects.removeAll()
         connections.removeAll()
+        recoveryByteCount = server.recoveryByteCount
+        let unsynced = server.unsyncedCommitEnds
+        let kept = disk.drawSurvivors(of: unsynced.count)
+        server.crash(survivingWAL: kept == 0 ? server.flushedLSN : unsynced[kept - 1])
     }
 
     // MARK: Events
@@ -62,6 +83,8 @@ public final class SimulatedPostgres: EventHandler, ProcessObserver, @unchecked 
         case .timer: handle(.timerFired(PostgresTimerID(event.first)))
         case .synced: handle(.walSynced(upTo: LSN(event.first)))
         case .syncFailed: handle(.walSyncFailed)
+        case .recovered: server.finishRecovery()
+        case .keepalive: keepAlive(PostgresConnectionID(event.first))
         case nil: preconditionFailure("a PostgreSQL server has no event code \(event.code)")
         }
     }
@@ -71,6 +94,8 @@ public final class SimulatedPostgres: EventHandler, ProcessObserver, @unchecked 
         case .timer: "timer \(event.first)"
         case .synced: "WAL is durable up to \(LSN(event.first))"
         case .syncFailed: "WAL sync failed"
+        case .recovered: "recovery is done"
+        case .keepalive: "keepalive to the consumer of a slot"
         case nil: "code \(event.code)"
         }
     }
@@ -114,6 +139,19 @@ public final class SimulatedPostgres: EventHandler, ProcessObserver, @unchecked 
         }
     }
 
+    /// A consumer that is gone without a word is found out by what is sent to it; its slot is free again then.
+    fileprivate func keepAlive(_ connection: PostgresConnectionID) {
+        guard connections.contains(connection), server.isConsumer(connection) else { return }
+        transport.send(.keepalive, on: ConnectionID(word: connection.rawValue), from: .server)
+        scheduleKeepalive(connection)
+    }
+
+    fileprivate func scheduleKeepalive(_ connection: PostgresConnectionID) {
+        simulation.schedule(
+            at: simulation.now + Self.keepaliveInterval, handler, code: Code.keepalive.rawValue,
+            first: connection.rawValue)
+    }
+
     private func sync(upTo position: LSN) {
         let latency = disk.drawLatency(disk.settings.syncLatency)
         let code: Code = disk.drawsSyncFailure() || disk.drawsFull() ? .syncFailed : .synced
@@ -136,6 +174,7 @@ private final class PostgresAcceptor: ConnectionDelegate {
             preconditionFailure("a client sent \(message.description), which is no request")
         }
         host.handle(.request(PostgresConnectionID(connection.word), request, body))
+        if case .replication(.start) = body { host.scheduleKeepalive(PostgresConnectionID(connection.word)) }
     }
 
     func connectionEnded(_ connection: ConnectionID, side: ConnectionSide, _ end: ConnectionEnd) {

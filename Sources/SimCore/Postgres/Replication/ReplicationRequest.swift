@@ -18,4 +18,12 @@ public enum ReplicationRequest: Sendable {
     case confirm(LSN)
     /// Ends the streaming; the connection stays.
     case stop
+
+    /// Whether there is a reply.
+    var isAnswered: Bool {
+        switch self {
+        case .grant, .confirm: false
+        case .createSlot, .dropSlot, .slot, .currentPosition, .start, .stop: true
+        }
+    }
 }

@@ -24,6 +24,8 @@ extension PostgresServer {
         sessions[session].connection = connection
         sessions[session].isInUse = true
         sessions[session].isOrphaned = false
+        sessions[session].isIdleTimerSet = false
+        sessions[session].useNumber &+= 1
         sessionOfConnection[connection] = session
         effects.append(.reply(connection, opening, .done))
     }
@@ -39,6 +41,8 @@ extension PostgresServer {
     mutating func endSession(_ session: Int) {
         if sessions[session].transaction.state == .active { abortTransaction(session) }
         endTransaction(session)
+        releaseSlot(session)
+        slotCreations.removeAll { $0.session == session }
         sessionOfConnection[sessions[session].connection] = nil
         sessions[session].request = nil
         sessions[session].isInUse = false
@@ -54,9 +58,13 @@ extension PostgresServer {
         guard let session = sessionOfConnection[connection] else { return }
         let error = failure(.adminShutdown, "terminating connection due to administrator command")
         if sessions[session].wait.isForLock { leaveQueue(session) }
-        if sessions[session].transaction.state == .committing { return }
-        sessions[session].wait = .nothing
         effects.append(.close(connection, error))
+        if sessions[session].transaction.state == .committing {
+            // Its commit record is written: it commits, and nobody is told.
+            sessions[session].isOrphaned = true
+            return
+        }
+        sessions[session].wait = .nothing
         endSession(session)
     }
 
@@ -66,6 +74,10 @@ extension PostgresServer {
         _ body: PostgresRequest, _ request: PostgresRequestID, from connection: PostgresConnectionID
     ) {
         guard let session = sessionOfConnection[connection] else { return }
+        if case .replication(let command) = body, !command.isAnswered {
+            receiveReplication(command, request, session)
+            return
+        }
         precondition(
             sessions[session].request == nil,
             "connection \(connection.rawValue) sends request \(request.rawValue) before the last one was answered")
@@ -82,8 +94,7 @@ extension PostgresServer {
             finishRequest(session, .done)
         case .migrate(let schema):
             migrate(session, schema)
-        case .replication:
-            finishRequest(session, .failure(failure(.featureNotSupported, "replication commands are not supported")))
+        case .replication(let command): receiveReplication(command, request, session)
         }
     }
 
@@ -156,7 +167,7 @@ extension PostgresServer {
         sessions[session].statements = []
         sessions[session].warning = nil
         sessions[session].progress.reset()
-        if sessions[session].isOrphaned { endSession(session) }
+        if sessions[session].isOrphaned { endSession(session) } else { noteIdleInTransaction(session) }
     }
 
     func failure(_ state: SQLState, _ message: String, constraint: String? = nil) -> DatabaseError {

@@ -37,6 +37,23 @@ public struct PostgresServer: Sendable {
     /// Emptied lists of released commit records, to be filled again.
     var spareChanges: [ContiguousArray<LoggedChange>] = []
     var isWALWriterScheduled = false
+    /// Transactions that have an id, oldest first; those that have ended are dropped when they come to the front.
+    var openTransactions = PostgresQueue<OpenTransaction>()
+
+    // Checkpoints. Recovery starts at `redoLSN`.
+    var redoLSN = WriteAheadLog.start
+    var lastCheckpoint = Instant.epoch
+    var isCheckpointScheduled = false
+    var runningCheckpoint: Checkpoint?
+    /// Tells timers of before a crash from later ones.
+    var crashCount: UInt32 = 0
+
+    // Logical replication.
+    var slots: [LogicalSlot] = []
+    var slotCreations: [SlotCreation] = []
+    var decodedLog = DecodedLog()
+    /// How many of the recent commits have been decoded.
+    var decodedCommitCount = 0
 
     /// The time of the event that is handled.
     var now = Instant.epoch
@@ -52,6 +69,11 @@ public struct PostgresServer: Sendable {
     struct HeldSnapshot {
         var session: Int
         var sequence: UInt64
+    }
+
+    struct OpenTransaction {
+        var session: Int
+        var id: UInt64
     }
 
     struct Garbage {
@@ -75,7 +97,8 @@ public struct PostgresServer: Sendable {
         case .cancelRequested(let connection): cancel(connection)
         case .terminated(let connection): terminate(connection)
         case .walSyncFailed: panic("could not fsync the write-ahead log")
-        case .standbyAcknowledged, .checkpointRequested: break
+        case .checkpointRequested: startCheckpoint()
+        case .standbyAcknowledged: break
         }
         runRunnable()
         swap(&self.effects, &effects)

@@ -20,6 +20,9 @@ public struct PostgresSettings: Hashable, Sendable {
     public var statementTimeout: Nanoseconds?
     /// `lock_timeout`: the most that one lock is waited for before 55P03; `nil` for no limit.
     public var lockTimeout: Nanoseconds?
+    /// `idle_in_transaction_session_timeout`: a session that is silent for longer inside a transaction is ended with
+    /// 25P03; `nil` for never. Without it a client that froze keeps its locks.
+    public var idleInTransactionTimeout: Nanoseconds?
     /// `synchronous_commit`.
     public var synchronousCommit = SynchronousCommit.on
     /// `wal_writer_delay`: how often WAL that no commit waits for is synced.

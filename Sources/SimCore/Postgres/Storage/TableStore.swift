@@ -202,6 +202,54 @@ struct TableStore {
         return false
     }
 
+    // MARK: Recovery, when every row has one committed version
+
+    mutating func forgetLock(row: UInt32) {
+        rows[Int(row)].lockOwner = 0
+        rows[Int(row)].firstWaiter = 0
+        rows[Int(row)].lastWaiter = 0
+    }
+
+    /// Adds a row that everyone sees.
+    mutating func insertCommitted(_ given: [Value]) {
+        let values = padded(given)
+        let row = allocateRow(values, stamp: 0, command: 0)
+        for key in layout.keys.indices { addKeyEntry(row: row, values, key: key) }
+        addPlainEntries(row: row, values)
+    }
+
+    /// Removes the row that has this primary key.
+    mutating func eraseRow(withKeyOf values: [Value]) {
+        let row = onlyRow(withKeyOf: values)
+        let version = rows[Int(row)].newest
+        let current = versions[Int(version)].values
+        freeVersion(version)
+        freeRow(row)
+        dropEntries(of: current, row: row, layout.allIndexesMask)
+    }
+
+    /// Gives the row that has this primary key other values.
+    mutating func restoreRow(withKeyOf values: [Value], to old: [Value]) {
+        let row = onlyRow(withKeyOf: values)
+        replaceNewest(row: row, padded(old), command: 0, touched: layout.allIndexesMask)
+        versions[Int(rows[Int(row)].newest)].touched = 0
+    }
+
+    private func onlyRow(withKeyOf values: [Value]) -> UInt32 {
+        let hash = keyHash(values, key: 0)
+        var position = uniqueIndexes[0].start(hash: hash)
+        while let row = uniqueIndexes[0].next(hash: hash, position: &position) {
+            let version = rows[Int(row)].newest
+            if haveSameKey(versions[Int(version)].values, values, index: 0) { return row }
+        }
+        preconditionFailure("recovery of table \(layout.table.name) finds no row of key \(values)")
+    }
+
+    /// Values from before columns were added.
+    private func padded(_ values: [Value]) -> [Value] {
+        values + [Value](repeating: .null, count: layout.columnTypes.count - values.count)
+    }
+
     // MARK: Index entries
 
     /// Adds the row to a key. A key with a null is not hashed: nothing can be looked up by it.

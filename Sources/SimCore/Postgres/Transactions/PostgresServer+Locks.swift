@@ -159,8 +159,14 @@ extension PostgresServer {
         guard let (kind, session, number) = decode(timer) else { return }
         switch kind {
         case .walWriter:
+            guard number == crashCount else { return }
             isWALWriterScheduled = false
             syncWAL()
+        case .checkpoint:
+            // One that was requested meanwhile has put it off.
+            let isDue = now >= lastCheckpoint + settings.checkpointTimeout
+            if number == crashCount && isCheckpointScheduled && isDue { startCheckpoint() }
+        case .idle: idleTimerFired(session, number)
         case .deadlock:
             guard isCurrentWait(session, number), isDeadlocked(session) else { return }
             interrupt(session, failure(.deadlockDetected, "deadlock detected"))

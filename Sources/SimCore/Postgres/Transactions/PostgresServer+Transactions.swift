@@ -48,8 +48,18 @@ extension PostgresServer {
         guard sessions[session].transaction.id == 0 else { return }
         sessions[session].transaction.id = nextTransactionID
         sessions[session].transaction.firstLSN = wal.insertLSN
+        openTransactions.append(OpenTransaction(session: session, id: nextTransactionID))
         nextTransactionID += 1
+        if openTransactions.count > 1_024 { compactOpenTransactions() }
+        scheduleCheckpoint()
         if let spare = spareChanges.popLast() { sessions[session].transaction.changes = spare }
+    }
+
+    /// Drops ended transactions behind a long one.
+    private mutating func compactOpenTransactions() {
+        guard openTransactions.count > 8 * sessions.count else { return }
+        let sessions = sessions
+        openTransactions.filter { sessions[$0.session].transaction.id == $0.id }
     }
 
     mutating func logChange(_ session: Int, _ change: LoggedChange) {
@@ -68,11 +78,14 @@ extension PostgresServer {
         let start = wal.append(byteCount: WriteAheadLog.commitByteCount)
         let end = wal.insertLSN
         sessions[session].transaction.commitEnd = end
+        let oldestOpen = slots.isEmpty ? sessions[session].transaction.firstLSN : oldestOpenLSN()
         recentCommits.append(
             PostgresCommitRecord(
                 transactionID: sessions[session].transaction.id, firstLSN: sessions[session].transaction.firstLSN,
-                commitLSN: start, endLSN: end, committedAt: now, changes: sessions[session].transaction.changes))
+                commitLSN: start, endLSN: end, committedAt: now, changes: sessions[session].transaction.changes,
+                oldestOpenLSN: oldestOpen))
         sessions[session].transaction.changes = []
+        checkpointIfWALIsLarge()
         if settings.synchronousCommit == .off {
             scheduleWALWriter()
             becomeVisible(session)
@@ -87,6 +100,13 @@ extension PostgresServer {
 
     /// The transaction is over for everyone: its versions are visible, its locks free.
     mutating func becomeVisible(_ session: Int) {
+        stampWrites(session)
+        endTransaction(session)
+        vacuum()
+    }
+
+    /// Makes what the transaction wrote visible to snapshots taken from now on.
+    mutating func stampWrites(_ session: Int) {
         commitSequence += 1
         let sequence = commitSequence
         for index in 0..<sessions[session].transaction.writes.count {
@@ -95,8 +115,6 @@ extension PostgresServer {
             garbage.append(Garbage(row: row, sequence: sequence))
         }
         sessions[session].transaction.writes.removeAll(keepingCapacity: true)
-        endTransaction(session)
-        vacuum()
     }
 
     /// Undoes everything the transaction wrote and frees its locks. Its state becomes the caller's to set.
@@ -115,6 +133,7 @@ extension PostgresServer {
         releaseLocks(session)
         releaseSnapshot(session)
         sessions[session].transaction.id = 0
+        finishSlotCreations()
     }
 
     /// Leaves no transaction open. What it wrote has been made visible or undone before.
@@ -125,9 +144,8 @@ extension PostgresServer {
         sessions[session].transaction.id = 0
         sessions[session].transaction.command = 0
         sessions[session].transaction.snapshot = nil
+        finishSlotCreations()
     }
-
-    func isEmpty(_ session: Int) -> Bool { sessions[session].transaction.id == 0 }
 
     /// Keeps the room of a list of changes for another transaction.
     mutating func recycle(_ changes: inout ContiguousArray<LoggedChange>) {

@@ -91,6 +91,12 @@ extension PostgresServer {
         var warning: String?
         var startedAt = Instant.epoch
 
+        /// When it last answered inside its transaction.
+        var idleSince = Instant.epoch
+        var isIdleTimerSet = false
+        /// Grows with each connection that this place serves.
+        var useNumber: UInt32 = 0
+
         // Waiting.
         var wait = Wait.nothing
         /// Grows with each wait, so that timers of earlier ones are known as stale.

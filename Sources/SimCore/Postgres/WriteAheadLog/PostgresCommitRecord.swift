@@ -9,6 +9,8 @@ struct PostgresCommitRecord {
     var endLSN: LSN
     var committedAt: Instant
     var changes: ContiguousArray<LoggedChange>
+    /// First record of the oldest transaction that was open when this one committed, itself included.
+    var oldestOpenLSN: LSN
 }
 
 /// A first-in first-out queue in one array that forgets what was taken. Amortised constant.
@@ -21,7 +23,10 @@ struct PostgresQueue<Element: Sendable>: Sendable {
     var first: Element? { isEmpty ? nil : elements[head] }
 
     /// The element `index` places behind the first.
-    subscript(index: Int) -> Element { elements[head + index]! }
+    subscript(index: Int) -> Element {
+        get { elements[head + index]! }
+        set { elements[head + index] = newValue }
+    }
 
     mutating func append(_ element: Element) { elements.append(element) }
 
@@ -39,5 +44,20 @@ struct PostgresQueue<Element: Sendable>: Sendable {
         return element
     }
 
-    mutating func removeLast() -> Element { elements.removeLast()! }
+    mutating func removeLast() -> Element {
+        precondition(!isEmpty, "the queue is empty")
+        let element = elements.removeLast()!
+        if head == elements.count {
+            elements.removeAll(keepingCapacity: true)
+            head = 0
+        }
+        return element
+    }
+
+    /// Keeps the elements that satisfy the predicate. Linear.
+    mutating func filter(_ isKept: (Element) -> Bool) {
+        elements.removeSubrange(0..<head)
+        head = 0
+        elements.removeAll { !isKept($0!) }
+    }
 }

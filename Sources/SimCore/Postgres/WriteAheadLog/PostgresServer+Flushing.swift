@@ -11,7 +11,7 @@ extension PostgresServer {
     mutating func scheduleWALWriter() {
         guard !isWALWriterScheduled else { return }
         isWALWriterScheduled = true
-        setTimer(.walWriter, 0, 0, at: now + settings.walWriterDelay)
+        setTimer(.walWriter, 0, crashCount, at: now + settings.walWriterDelay)
     }
 
     mutating func walSynced(upTo position: LSN) {
@@ -22,14 +22,21 @@ extension PostgresServer {
             becomeVisible(session)
             finishBatch(session)
         }
+        decodeFlushedCommits()
         releaseRecentCommits()
-        if !wal.committers.isEmpty { syncWAL() }
+        finishCheckpoint()
+        if !wal.committers.isEmpty {
+            syncWAL()
+        } else if wal.flushedLSN < wal.insertLSN {
+            scheduleWALWriter()
+        }
     }
 
     /// Forgets commit records that a crash cannot undo any more.
     mutating func releaseRecentCommits() {
         while let commit = recentCommits.first, commit.endLSN <= wal.flushedLSN {
             var released = recentCommits.removeFirst()
+            decodedCommitCount -= 1
             recycle(&released.changes)
         }
     }

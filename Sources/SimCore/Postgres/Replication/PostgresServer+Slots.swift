@@ -1,0 +1,187 @@
+import Ports
+
+extension PostgresServer {
+    /// A slot that is being created: it becomes consistent when the transactions that were open at first have ended.
+    struct SlotCreation {
+        var session: Int
+        var request: PostgresRequestID
+        var name: String
+        var publishes: ContiguousArray<Bool>
+        /// Transactions below this id must have ended.
+        var barrier: UInt64
+    }
+
+    mutating func receiveReplication(
+        _ command: ReplicationRequest, _ request: PostgresRequestID, _ session: Int
+    ) {
+        switch command {
+        case .grant(let credit): grant(credit, session)
+        case .confirm(let position): confirm(position, session)
+        case .createSlot(let name, let tables): createSlot(session, request, name, tables)
+        case .dropSlot(let name): dropSlot(session, name)
+        case .slot(let name):
+            let index = slots.firstIndex { $0.name == name }
+            finishRequest(session, .slot(index.map { report($0) }))
+        case .currentPosition: finishRequest(session, .position(wal.insertLSN))
+        case .start(let name, let start, let credit): startStreaming(session, name, from: start, credit: credit)
+        case .stop:
+            releaseSlot(session)
+            finishRequest(session, .done)
+        }
+    }
+
+    // MARK: Creating and dropping
+
+    private mutating func createSlot(
+        _ session: Int, _ request: PostgresRequestID, _ name: String, _ tableNames: [String]
+    ) {
+        if slots.contains(where: { $0.name == name }) || slotCreations.contains(where: { $0.name == name }) {
+            let text = "replication slot \"\(name)\" already exists"
+            finishRequest(session, .failure(failure(.duplicateObject, text)))
+            return
+        }
+        var publishes = ContiguousArray(repeating: false, count: tables.count)
+        for tableName in tableNames {
+            guard let number = tableNumbers[tableName] else {
+                let text = "relation \"\(tableName)\" does not exist"
+                finishRequest(session, .failure(failure(.undefinedTable, text)))
+                return
+            }
+            publishes[number] = true
+        }
+        slotCreations.append(
+            SlotCreation(
+                session: session, request: request, name: name, publishes: publishes, barrier: nextTransactionID))
+        finishSlotCreations()
+    }
+
+    /// Completes the slots that have become consistent. Source: src/backend/replication/logical/snapbuild.c.
+    mutating func finishSlotCreations() {
+        guard !slotCreations.isEmpty else { return }
+        _ = oldestOpenLSN()
+        let oldestOpen = openTransactions.first?.id ?? .max
+        var index = 0
+        while index < slotCreations.count {
+            guard slotCreations[index].barrier <= oldestOpen else {
+                index += 1
+                continue
+            }
+            let creation = slotCreations.remove(at: index)
+            slots.append(LogicalSlot(name: creation.name, publishes: creation.publishes, at: wal.insertLSN))
+            finishRequest(creation.session, .position(wal.insertLSN))
+        }
+    }
+
+    private mutating func dropSlot(_ session: Int, _ name: String) {
+        guard let slot = slots.firstIndex(where: { $0.name == name }) else {
+            finishRequest(session, .failure(unknownSlot(name)))
+            return
+        }
+        guard slots[slot].consumer < 0 else {
+            finishRequest(session, .failure(activeSlot(name)))
+            return
+        }
+        slots.remove(at: slot)
+        releaseDecoded()
+        finishRequest(session, .done)
+    }
+
+    private func unknownSlot(_ name: String) -> DatabaseError {
+        failure(.undefinedObject, "replication slot \"\(name)\" does not exist")
+    }
+
+    private func activeSlot(_ name: String) -> DatabaseError {
+        failure(.objectInUse, "replication slot \"\(name)\" is active")
+    }
+
+    // MARK: Consuming
+
+    private mutating func startStreaming(_ session: Int, _ name: String, from start: LSN?, credit: Int) {
+        guard let slot = slots.firstIndex(where: { $0.name == name }) else {
+            finishRequest(session, .failure(unknownSlot(name)))
+            return
+        }
+        guard slots[slot].consumer < 0 else {
+            finishRequest(session, .failure(activeSlot(name)))
+            return
+        }
+        guard !slots[slot].isLost else {
+            let text = "can no longer get changes from replication slot \"\(name)\""
+            finishRequest(session, .failure(failure(.objectNotInPrerequisiteState, text)))
+            return
+        }
+        let position = max(slots[slot].confirmedFlushLSN, start ?? .zero)
+        slots[slot].consumer = session
+        slots[slot].credit = max(credit, 0)
+        slots[slot].nextNumber = decodedLog.firstNumber(from: position)
+        finishRequest(session, .position(position))
+        if slots[slot].consumer >= 0 { deliver(slot) }
+    }
+
+    /// Whether the connection streams a slot.
+    func isConsumer(_ connection: PostgresConnectionID) -> Bool {
+        sessionOfConnection[connection].map { consumedSlot($0) != nil } ?? false
+    }
+
+    private func consumedSlot(_ session: Int) -> Int? { slots.firstIndex { $0.consumer == session } }
+
+    private mutating func grant(_ credit: Int, _ session: Int) {
+        guard let slot = consumedSlot(session) else { return }
+        slots[slot].credit += max(credit, 0)
+        deliver(slot)
+    }
+
+    /// Source: src/backend/replication/logical/logical.c, LogicalConfirmReceivedLocation.
+    private mutating func confirm(_ position: LSN, _ session: Int) {
+        guard let slot = consumedSlot(session) else { return }
+        // A consumer cannot confirm what was not sent yet.
+        let confirmed = min(position, wal.flushedLSN)
+        slots[slot].confirmedFlushLSN = max(slots[slot].confirmedFlushLSN, confirmed)
+        advanceRestart(slot)
+    }
+
+    /// The consumer is gone; another may come.
+    mutating func releaseSlot(_ session: Int) {
+        guard let slot = consumedSlot(session) else { return }
+        slots[slot].consumer = -1
+        slots[slot].credit = 0
+    }
+
+    // MARK: Retention
+
+    /// Invalidates slots that hold back more WAL than `max_slot_wal_keep_size`. Done at checkpoints.
+    mutating func invalidateSlots() {
+        guard let limit = settings.maximumSlotWALByteCount else { return }
+        for slot in slots.indices where !slots[slot].isLost {
+            advanceRestart(slot)
+            guard wal.insertLSN.rawValue - slots[slot].restartLSN.rawValue > limit else { continue }
+            slots[slot].isLost = true
+            let consumer = slots[slot].consumer
+            if consumer >= 0 {
+                let text = "terminating process to release replication slot \"\(slots[slot].name)\""
+                effects.append(.close(sessions[consumer].connection, failure(.adminShutdown, text)))
+                endSession(consumer)
+            }
+        }
+        releaseDecoded()
+    }
+
+    /// A slot as `pg_replication_slots` shows it.
+    mutating func report(_ slot: Int) -> ReplicationSlot {
+        advanceRestart(slot)
+        let kept = wal.insertLSN.rawValue - slots[slot].restartLSN.rawValue
+        let status: SlotStatus =
+            if slots[slot].isLost {
+                .lost
+            } else if let limit = settings.maximumSlotWALByteCount, kept > limit {
+                .unreserved
+            } else if kept > settings.maximumWALByteCount {
+                .extended
+            } else {
+                .reserved
+            }
+        return ReplicationSlot(
+            name: slots[slot].name, restartLSN: slots[slot].restartLSN,
+            confirmedFlushLSN: slots[slot].confirmedFlushLSN, isActive: slots[slot].consumer >= 0, status: status)
+    }
+}
