@@ -1,14 +1,29 @@
 #if Production
     import Testing
 
-    /// Every case on the real servers: the ground truth for the simulated ones.
+    /// Every case on the real servers: the ground truth for the simulated ones. `CONTRACT_ONLY` picks cases by a part of
+    /// their id.
     @Suite("Contract on real servers", .serialized)
     struct RealContractTests {
+        private static func chosen(_ cases: [ContractCase]) -> [ContractCase] {
+            guard let part = RealWorld.variable("CONTRACT_ONLY") else { return cases }
+            return cases.filter { $0.id.contains(part) }
+        }
+
         @Test(
             "PostgreSQL",
             .enabled(if: RealWorld.hasPostgres, "skipped: POSTGRES_URL is not set, so there is no real server"),
-            arguments: PostgresCases.all)
-        func postgres(_ contractCase: ContractCase) async throws {
+            .timeLimit(.minutes(2)), arguments: chosen(PostgresCases.all))
+        func postgres(_ contractCase: ContractCase) async throws { try await run(contractCase) }
+
+        private func run(_ contractCase: ContractCase) async throws {
+            let clock = ContinuousClock()
+            let start = clock.now
+            defer {
+                if RealWorld.variable("CONTRACT_VERBOSE") != nil {
+                    print(start.duration(to: clock.now), contractCase.id)
+                }
+            }
             try await contractCase.body(RealWorld())
         }
     }

@@ -38,8 +38,13 @@ protocol DatabaseServer: Sendable {
     func checkpoint() async throws
     /// Sets `max_slot_wal_keep_size`, and writes and drops enough log for it to matter.
     func exceedSlotLimit() async throws
+    /// Ends every session of the database, as an administrator may (`pg_terminate_backend`): the newest first, and each
+    /// before the next.
+    func terminateSessions() async throws
     /// Kills the server at once: what is not on its disk is gone.
     func crash() async throws
+    /// Ends the server in good order: sessions are ended, everything is written, and it is down when this returns.
+    func shutDown() async throws
     /// Starts it again and waits until it has recovered.
     func start() async throws
     /// Stops it without its connections noticing.

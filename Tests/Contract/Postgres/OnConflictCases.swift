@@ -214,7 +214,8 @@ enum OnConflictCases {
     }
 
     private static let doNothingOnChanged = ContractCase.postgres(
-        "on-conflict/do-nothing-changed", "DO NOTHING waits for a transaction that is changing the existing row, then skips"
+        "on-conflict/do-nothing-changed",
+        "DO NOTHING waits for a transaction that is changing the existing row, then skips"
     ) { stage, _ in
         let a = try await stage.session("A", .readCommitted)
         let b = try await stage.session("B", .readCommitted)

@@ -2,12 +2,15 @@
     import AdapterPostgres
     import AdapterSystem
     import Ports
+    import Synchronization
 
     /// A database of its own on the real PostgreSQL server of `POSTGRES_URL`.
     final class RealDatabaseServer: DatabaseServer {
         private let name: String
         private let settings: PostgresSettings
-        private let maintenance: PostgresDatabase
+        private let maintenanceSettings: PostgresSettings
+        /// A client of the server's own database; a new one after each clean shutdown.
+        private let maintenanceClient: Mutex<PostgresDatabase>
         private let stack: RealStack?
         /// The server's name at the stack: the first of `real-stack up --postgres`.
         private let part: String
@@ -22,12 +25,20 @@
             name = "contract_\(RandomIdentifiers().next().low)"
             self.stack = stack
             self.part = part
-            maintenance = PostgresDatabase(PostgresSettings(url: server))
+            maintenanceSettings = PostgresSettings(url: server)
+            let maintenance = PostgresDatabase(maintenanceSettings)
+            maintenanceClient = Mutex(maintenance)
+            // A run that was killed leaves its slots, whose names the cases use again.
+            try await maintenance.administer(
+                "SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots "
+                    + "WHERE NOT active AND database LIKE 'contract\\_%'")
             try await maintenance.administer("CREATE DATABASE \(name)")
             settings = Self.settings(options, url: server.withDatabase(name))
             main = PostgresDatabase(settings)
             streams = PostgresChangeStreams(settings)
         }
+
+        private var maintenance: PostgresDatabase { maintenanceClient.withLock { $0 } }
 
         private static func settings(_ options: DatabaseOptions, url: PostgresURL) -> PostgresSettings {
             var settings = PostgresSettings(url: url)
@@ -59,9 +70,42 @@
             try await maintenance.administer("SELECT pg_reload_conf()")
         }
 
+        func terminateSessions() async throws {
+            try await maintenance.administer(
+                "SELECT pg_terminate_backend(pid, 5000) FROM (SELECT pid FROM pg_stat_activity "
+                    + "WHERE datname = $1 AND pid <> pg_backend_pid() ORDER BY backend_start DESC) AS newest_first",
+                [name])
+        }
+
         func crash() async throws { try await signal("KILL") }
         func pause() async throws { try await signal("STOP") }
         func resume() async throws { try await signal("CONT") }
+
+        func shutDown() async throws {
+            // TERM lets nobody in and waits for the sessions to end; this one, opened before, ends the others.
+            try await maintenance.administer("SELECT 1")
+            try await signal("TERM")
+            try await maintenance.administer(
+                "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity "
+                    + "WHERE backend_type = 'client backend' AND pid <> pg_backend_pid()")
+            maintenance.close()
+            maintenanceClient.withLock { $0 = PostgresDatabase(maintenanceSettings) }
+            while await isListening() { try await SystemClock().sleep(for: .milliseconds(20)) }
+        }
+
+        /// Whether the server still answers, be it to refuse.
+        private func isListening() async -> Bool {
+            let probe = PostgresDatabase(PostgresSettings(url: settings.url))
+            defer { probe.close() }
+            do {
+                try await probe.administer("SELECT 1")
+                return true
+            } catch let error as DatabaseError {
+                return error.sqlState != nil
+            } catch {
+                return false
+            }
+        }
 
         func start() async throws {
             let stack = try controlled()
@@ -81,6 +125,7 @@
         func discard() async {
             main.close()
             streams.close()
+            _ = try? await terminateSessions()
             _ = try? await maintenance.administer(
                 "SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots WHERE database = $1", [name])
             _ = try? await maintenance.administer("DROP DATABASE \(name) WITH (FORCE)")

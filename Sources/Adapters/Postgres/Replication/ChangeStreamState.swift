@@ -61,6 +61,9 @@
             precondition(request == nil, "two calls of next at once: a change stream is used by one task at a time")
             let deadline = SocketReactor.now + max(0, timeout.rawValue)
             request = Request(maximumTransactions: maximumTransactions, deadline: deadline, continuation: continuation)
+            // The answer to opening the slot may have brought the first changes with it, and while reading stood still for
+            // lack of room more than one batch may have been read.
+            if ready.isEmpty, let handle, let completion = takeBuffered(handle) { return completion }
             if let completion = answer(atDeadline: timeout <= .zero) { return completion }
             if let token { reactor.wake(token, at: deadline) }
             return nil
@@ -115,6 +118,11 @@
                 return fail(DatabaseError.connectionLost(handle.errorText))
             }
             if wantsWrite, let completion = flush() { return completion }
+            return takeBuffered(handle)
+        }
+
+        /// Takes what libpq has read already, of which the socket says nothing any more.
+        private mutating func takeBuffered(_ handle: ConnectionHandle) -> PostgresChangeStream.Completion? {
             while readyChangeCount < Self.bufferedChangeLimit {
                 var message: UnsafeMutablePointer<CChar>?
                 let length = PQgetCopyData(handle.pointer, &message, 1)

@@ -1,0 +1,53 @@
+import AdapterJSON
+import Ports
+import Synchronization
+
+/// What became of each case in one world, for docs/fidelity.json.
+///
+/// The file holds one case a line, sorted by id, so that two runs differ only where their results do.
+struct FidelityReport {
+    /// The outcome of one case.
+    struct Outcome: Sendable {
+        let contractCase: ContractCase
+        /// `nil` when the rule held.
+        let failure: String?
+    }
+
+    private var cases: [String: JSONValue] = [:]
+
+    /// Reads an earlier report, of which other worlds' results are kept.
+    init(reading bytes: [UInt8]?) {
+        guard let bytes, let document = try? JSONReader.read(bytes, limits: JSONLimits(maximumByteCount: 16_777_216)),
+            let entries = document["cases"]?.arrayValue
+        else { return }
+        for entry in entries {
+            if let id = entry["id"]?.stringValue { cases[id] = entry }
+        }
+    }
+
+    /// Records an outcome under the world's name.
+    ///
+    /// - Parameters:
+    ///   - versions: of the servers, for example `PostgreSQL` and `18.3`.
+    ///   - date: when, as RFC 3339.
+    mutating func record(_ outcome: Outcome, world: String, versions: String, date: String) {
+        let contractCase = outcome.contractCase
+        var members: [JSONMember] = [
+            JSONMember("id", .string(contractCase.id)), JSONMember("area", .string(contractCase.area.rawValue)),
+            JSONMember("rule", .string(contractCase.rule)),
+        ]
+        if case .object(let earlier)? = cases[contractCase.id] {
+            members += earlier.filter { !["id", "area", "rule", world].contains($0.name) }
+        }
+        var result: [JSONMember] = [JSONMember("holds", .bool(outcome.failure == nil))]
+        if let failure = outcome.failure { result.append(JSONMember("found", .string(failure))) }
+        result += [JSONMember("versions", .string(versions)), JSONMember("date", .string(date))]
+        members.append(JSONMember(world, .object(result)))
+        cases[contractCase.id] = .object(members)
+    }
+
+    var bytes: [UInt8] {
+        let lines = cases.keys.sorted().compactMap { cases[$0].map { JSONWriter.text($0) } }
+        return Array("{\"cases\": [\n\(lines.joined(separator: ",\n"))\n]}\n".utf8)
+    }
+}
