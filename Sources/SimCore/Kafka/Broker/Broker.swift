@@ -190,7 +190,10 @@ package struct Broker: Sendable {
         consider(registerAt)
         consider(fetchMetadataAt)
         consider(maintenance.earliest)
-        for fetcher in fetchers { consider(fetcher.blockedUntil) }
+        // A block that is over has nothing to wait for: the fetcher follows nobody, or has a request under way.
+        for fetcher in fetchers {
+            if let until = fetcher.blockedUntil, until > now { consider(until) }
+        }
         for replica in replicas {
             if case .delayed(let until) = replica.followerState, !replica.isLeader { consider(until) }
         }

@@ -220,7 +220,7 @@ package struct ConsumerClient: Sendable {
         let isTimer = if case .timerFired = event { true } else { false }
         if isTimer { expire(now: now, effects: &effects) }
         settle(now: now, effects: &effects)
-        if isTimer { network.rearm(nextDeadline, now: now, effects: &effects) }
+        if isTimer { network.rearm(nextDeadline(after: now), now: now, effects: &effects) }
     }
 
     /// Ends every event: joins, fetches and completes what can be.
@@ -252,10 +252,12 @@ package struct ConsumerClient: Sendable {
     }
 
     /// The earliest of this consumer's own deadlines.
-    private var nextDeadline: Instant? {
+    ///
+    /// What is due and still there waits for something else: for metadata, or for an answer.
+    private func nextDeadline(after now: Instant) -> Instant? {
         var earliest: Instant?
         func consider(_ deadline: Instant?) {
-            if let deadline { earliest = min(earliest ?? deadline, deadline) }
+            if let deadline, deadline > now { earliest = min(earliest ?? deadline, deadline) }
         }
         consider(poll?.deadline)
         for call in waitingCalls { consider(call.deadline) }

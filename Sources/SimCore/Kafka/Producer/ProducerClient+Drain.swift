@@ -238,10 +238,12 @@ extension ProducerClient {
     // MARK: Time
 
     /// The earliest of this producer's own deadlines. Linear in partitions; called once per wake-up.
-    var nextDeadline: Instant? {
+    ///
+    /// What is due and still there waits for something else: for a leader, or for its turn behind what is in flight.
+    func nextDeadline(after now: Instant) -> Instant? {
         var earliest: Instant?
         func consider(_ deadline: Instant?) {
-            if let deadline { earliest = min(earliest ?? deadline, deadline) }
+            if let deadline, deadline > now { earliest = min(earliest ?? deadline, deadline) }
         }
         for partition in partitions {
             guard let partition else { continue }

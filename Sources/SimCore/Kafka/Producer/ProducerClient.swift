@@ -139,7 +139,7 @@ package struct ProducerClient: Sendable {
         let isTimer = if case .timerFired = event { true } else { false }
         if isTimer { expire(now: now, effects: &effects) }
         settle(now: now, effects: &effects)
-        if isTimer { network.rearm(nextDeadline, now: now, effects: &effects) }
+        if isTimer { network.rearm(nextDeadline(after: now), now: now, effects: &effects) }
     }
 
     /// Ends every event: sends what may be sent.

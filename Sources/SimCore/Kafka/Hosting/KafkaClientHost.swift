@@ -1,0 +1,134 @@
+import Ports
+
+/// What a client object's calls wait for, its connections and its timers: the shell around a client's state machine.
+final class KafkaClientHost<Machine>: EventHandler {
+    let simulation: Simulation
+    let context: ProcessContext
+    var machine: Machine
+    private let connections: KafkaConnections
+    private var handler: HandlerID!
+    private let step: (inout Machine, ClientEvent, Instant, inout [ClientEffect]) -> Void
+    private var nextCall: Int64 = 0
+    /// Calls under way: a client object has a handful.
+    private var calls: ContiguousArray<(id: CallID, waiter: WaiterID?, result: ClientResult?)> = []
+    /// Callbacks that the polling task is to run, in order.
+    private(set) var callbacks: ContiguousArray<(RebalanceCallback, [TopicPartition])> = []
+    private var isOver = false
+
+    init(
+        _ cluster: SimulatedKafkaCluster, context: ProcessContext, machine: Machine,
+        step: @escaping (inout Machine, ClientEvent, Instant, inout [ClientEffect]) -> Void
+    ) {
+        simulation = cluster.simulation
+        self.context = context
+        self.machine = machine
+        self.step = step
+        connections = KafkaConnections(cluster, process: context.process)
+        handler = simulation.register(self, process: context.process)
+        connections.received = { [unowned self] in handle(.response(from: $0, $1, $2)) }
+        connections.failed = { [unowned self] in handle(.connectionFailed($0, $1)) }
+    }
+
+    // MARK: Calls
+
+    /// Begins a call and waits for its result.
+    ///
+    /// - Throws: ``Ports/EventLogError``, ``Ports/ProcessStopped``, `CancellationError`.
+    func call(
+        _ reason: WaitReason, _ begin: (inout Machine, CallID, Instant, inout [ClientEffect]) -> Void
+    ) async throws -> ClientResult {
+        try await finish(start(begin), reason)
+    }
+
+    /// Begins a call.
+    func start(_ begin: (inout Machine, CallID, Instant, inout [ClientEffect]) -> Void) throws -> CallID {
+        try context.checkAlive()
+        nextCall += 1
+        let id = CallID(nextCall)
+        calls.append((id, nil, nil))
+        run { begin(&machine, id, simulation.now, &$0) }
+        return id
+    }
+
+    /// Waits for the result of a call.
+    func finish(_ id: CallID, _ reason: WaitReason) async throws -> ClientResult {
+        while true {
+            if let result = takeResult(of: id) {
+                if case .failed(let error) = result { throw error }
+                return result
+            }
+            try await pause(id, reason)
+        }
+    }
+
+    /// The result of a call, once.
+    func takeResult(of id: CallID) -> ClientResult? {
+        guard let index = calls.firstIndex(where: { $0.id == id }), let result = calls[index].result else { return nil }
+        calls.remove(at: index)
+        return result
+    }
+
+    /// Waits until the call has a result, or a callback is to be run.
+    func pause(_ id: CallID, _ reason: WaitReason) async throws {
+        let waiter = simulation.makeWaiter(context, reason)
+        guard let index = calls.firstIndex(where: { $0.id == id }) else {
+            preconditionFailure("a call is waited for twice")
+        }
+        calls[index].waiter = waiter
+        do {
+            try await simulation.wait(waiter)
+        } catch {
+            calls.removeAll { $0.id == id }
+            throw error
+        }
+    }
+
+    func takeCallback() -> (RebalanceCallback, [TopicPartition])? {
+        callbacks.isEmpty ? nil : callbacks.removeFirst()
+    }
+
+    /// Changes the machine and carries out what it wants.
+    func run(_ body: (inout [ClientEffect]) -> Void) {
+        var effects: [ClientEffect] = []
+        body(&effects)
+        for effect in effects { perform(effect) }
+    }
+
+    /// Closes the connections; nothing comes back any more.
+    func shutDown() {
+        isOver = true
+        connections.closeAll()
+    }
+
+    // MARK: Events
+
+    func handle(_ event: KernelEvent) { handle(.timerFired) }
+    func describe(_ event: KernelEvent) -> String { "Kafka client timer" }
+
+    private func handle(_ event: ClientEvent) {
+        guard context.isAlive, !isOver else { return }
+        run { step(&machine, event, simulation.now, &$0) }
+    }
+
+    private func perform(_ effect: ClientEffect) {
+        switch effect {
+        case .request(let node, let channel, let request): connections.send(request, to: node, channel)
+        case .disconnect(let node, let channel): connections.disconnect(node, channel)
+        case .setTimer(let time): simulation.schedule(at: time, handler, code: 1)
+        case .complete(let id, let result):
+            guard let index = calls.firstIndex(where: { $0.id == id }) else { return }
+            calls[index].result = result
+            wake(index)
+        case .callback(let kind, let partitions):
+            callbacks.append((kind, partitions))
+            // Whatever is under way learns of it: a poll or a close runs it.
+            for index in calls.indices { wake(index) }
+        }
+    }
+
+    private func wake(_ index: Int) {
+        guard let waiter = calls[index].waiter else { return }
+        calls[index].waiter = nil
+        simulation.wake(waiter)
+    }
+}

@@ -1,0 +1,46 @@
+public import Ports
+
+/// A Kafka cluster in a simulation: a controller and brokers, each a process on the simulated network and disks.
+public final class SimulatedKafkaCluster: @unchecked Sendable {
+    static let controllerID = NodeID(0)
+
+    let simulation: Simulation
+    let settings: ClusterSettings
+    let transport: Transport<KafkaWireMessage>
+    private(set) var nodes: ContiguousArray<KafkaNodeHost> = []
+
+    /// Adds the processes `kafka-controller` and `kafka-1` to `kafka-N`.
+    public convenience init(_ simulation: Simulation, brokerCount: Int = 3) {
+        self.init(simulation, brokerCount: brokerCount, settings: ClusterSettings())
+    }
+
+    package init(
+        _ simulation: Simulation, brokerCount: Int, settings: ClusterSettings, disk: DiskSettings = DiskSettings()
+    ) {
+        precondition(brokerCount > 0, "a cluster needs a broker")
+        self.simulation = simulation
+        self.settings = settings
+        transport = Transport(simulation, name: "kafka", byteCount: { $0.byteCount }, describe: { $0.description })
+        nodes.append(
+            KafkaNodeHost(
+                self, node: Self.controllerID, name: "kafka-controller", controller: Controller(settings: settings),
+                disk: disk))
+        for number in 1...brokerCount {
+            let id = NodeID(Int32(number))
+            nodes.append(
+                KafkaNodeHost(
+                    self, node: id, name: "kafka-\(number)",
+                    broker: Broker(id: id, controller: Self.controllerID, settings: settings), disk: disk))
+        }
+    }
+
+    /// Names of the broker processes.
+    public var brokerNames: [String] { nodes.dropFirst().map { simulation.name(of: $0.process) } }
+    public var controllerName: String { simulation.name(of: nodes[0].process) }
+    var bootstrap: [NodeID] { nodes.dropFirst().map(\.node) }
+
+    func process(of node: NodeID) -> ProcessID { nodes[Int(node.rawValue)].process }
+
+    /// The event log port for the code of one incarnation.
+    public func eventLog(_ context: ProcessContext) -> any EventLog { SimulatedEventLog(self, context: context) }
+}
