@@ -37,5 +37,6 @@ import Testing
         let steps = shop.orderDatabase.rows(of: OrderStepsTable.table).map { $0.text(OrderStepsTable.status) }
         #expect(steps == ["CREATED", "RESERVED", "PENDING_FOR_PAY", "PAID", "COMPLETED"])
         #expect(shop.log.lines.isEmpty)
+        #expect(shop.violations() == [])
     }
 }

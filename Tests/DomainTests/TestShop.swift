@@ -154,4 +154,31 @@ final class TestShop {
     func item(_ id: UniqueID) -> Row {
         inventoryDatabase.rows(of: ItemsTable.table).first { $0.uuid(ItemsTable.id) == id }!
     }
+
+    // MARK: Judgement
+
+    /// Everything that the properties find wrong, when nothing is left to do.
+    func violations(_ tell: (inout HistoryCollector) -> Void = { _ in }) -> [Violation] {
+        var judge = ShopJudge()
+        let databases: [(ShopServiceName, MemoryDatabase)] = [
+            (.order, orderDatabase), (.payment, paymentDatabase), (.inventory, inventoryDatabase),
+            (.shipping, shippingDatabase), (.notification, notificationDatabase),
+        ]
+        for (service, database) in databases {
+            for transaction in database.committedRows {
+                judge.observe(
+                    transaction.map { CommittedChange(service, table: $0.table, old: $0.pair.old, new: $0.pair.new) })
+            }
+        }
+        for topic in ["order", "payment", "inventory", "shipping"].map(AggregateType.topic) {
+            for record in eventLog.records(of: topic) { judge.collector.observe(record) }
+        }
+        for entry in gateway.entries {
+            judge.collector.observeCapture(
+                key: entry.key, amount: entry.amount, isRefunded: entry.isRefunded, callback: entry.callback)
+        }
+        tell(&judge.collector)
+        judge.finish(lags: [], backlogs: [])
+        return judge.violations
+    }
 }

@@ -8,6 +8,7 @@ public final class MemoryDatabase: Database, ChangeStreams {
         var tables: [String: MemoryTable] = [:]
         var commitCount: UInt64 = 0
         var transactions: [CommittedTransaction] = []
+        var committedRows: [[(table: String, pair: RowPair)]] = []
         var slots: [String: Slot] = [:]
         var failures: [PlannedFailure] = []
         var roundTripCount = 0
@@ -50,6 +51,9 @@ public final class MemoryDatabase: Database, ChangeStreams {
 
     /// All committed transactions.
     public var transactions: [CommittedTransaction] { state.withLock { $0.transactions } }
+
+    /// The rows that each committed transaction changed, before and after.
+    public var committedRows: [[(table: String, pair: RowPair)]] { state.withLock { $0.committedRows } }
 
     // MARK: Change streams
 
@@ -137,7 +141,7 @@ final class MemorySession: DatabaseSession {
     private struct Transaction {
         var tables: [String: MemoryTable]
         var base: UInt64
-        var changes: [ChangeEvent] = []
+        var changes: [(table: Table, pair: RowPair)] = []
         var isAborted = false
     }
 
@@ -187,9 +191,9 @@ final class MemorySession: DatabaseSession {
                     }
                     transaction!.tables[name] = nil
                     defer { transaction!.tables[name] = table }
-                    var changes: [RowChange] = []
+                    var changes: [RowPair] = []
                     let result = try table.run(statement, &changes)
-                    transaction!.changes += changes.map { ChangeEvent(table: name, change: $0, lsn: .zero) }
+                    transaction!.changes += changes.map { (statement.table, $0) }
                     return result
                 }
             } catch {
@@ -223,7 +227,11 @@ final class MemorySession: DatabaseSession {
                 state.transactions.append(
                     CommittedTransaction(
                         transactionID: state.commitCount, commitLSN: lsn, endLSN: LSN(lsn.rawValue + 1),
-                        committedAt: .epoch, changes: done.changes))
+                        committedAt: .epoch,
+                        changes: done.changes.map {
+                            ChangeEvent(table: $0.table.name, change: $0.pair.change(of: $0.table), lsn: lsn)
+                        }))
+                state.committedRows.append(done.changes.map { ($0.table.name, $0.pair) })
             }
             if let lostAnswer { throw lostAnswer }
         }

@@ -1,4 +1,23 @@
-import Ports
+public import Ports
+
+/// A row before and after a change.
+public struct RowPair: Sendable {
+    public let old: Row?
+    public let new: Row?
+
+    /// The change as logical decoding tells of it.
+    func change(of table: Table) -> RowChange {
+        switch (old, new) {
+        case (nil, let new?): .insert(new: new)
+        case (_, let new?): .update(oldKey: nil, new: new)
+        case (let old?, nil):
+            .delete(
+                oldKey: Row(
+                    old.values.enumerated().map { table.primaryKey.columns.contains($0.offset) ? $0.element : .null }))
+        case (nil, nil): preconditionFailure("a change without rows")
+        }
+    }
+}
 
 /// The rows of one table, with its keys and checks.
 struct MemoryTable: Sendable {
@@ -8,7 +27,7 @@ struct MemoryTable: Sendable {
     init(_ table: Table) { self.table = table }
 
     /// Runs a statement on these rows; what it changed is appended to `changes`.
-    mutating func run(_ statement: Statement, _ changes: inout [RowChange]) throws -> StatementResult {
+    mutating func run(_ statement: Statement, _ changes: inout [RowPair]) throws -> StatementResult {
         switch statement {
         case .select(let select): return self.select(select)
         case .insert(let insert): return try self.insert(insert, &changes)
@@ -16,7 +35,7 @@ struct MemoryTable: Sendable {
         case .delete(let delete):
             let deleted = rows.filter { matches($0, delete.condition) }
             rows = rows.filter { !matches($0, delete.condition) }
-            changes += deleted.map { .delete(oldKey: keyRow($0)) }
+            changes += deleted.map { RowPair(old: $0, new: nil) }
             return StatementResult(affectedRowCount: deleted.count, rows: delete.isReturning ? deleted : [])
         }
     }
@@ -37,7 +56,7 @@ struct MemoryTable: Sendable {
         return StatementResult(affectedRowCount: found.count, rows: found)
     }
 
-    private mutating func insert(_ insert: Insert, _ changes: inout [RowChange]) throws -> StatementResult {
+    private mutating func insert(_ insert: Insert, _ changes: inout [RowPair]) throws -> StatementResult {
         var returned: [Row] = []
         var touched: Set<Int> = []
         for values in insert.rows {
@@ -65,26 +84,26 @@ struct MemoryTable: Sendable {
                         throw DatabaseError.statement(
                             .uniqueViolation, message: "duplicate key", constraint: other.1.name)
                     }
+                    changes.append(RowPair(old: rows[position], new: updated))
                     rows[position] = updated
-                    changes.append(.update(oldKey: nil, new: updated))
                     returned.append(updated)
                     continue
                 }
                 rows.append(row)
             }
-            changes.append(.insert(new: row))
+            changes.append(RowPair(old: nil, new: row))
             returned.append(row)
         }
         return StatementResult(affectedRowCount: returned.count, rows: insert.isReturning ? returned : [])
     }
 
-    private mutating func update(_ update: Update, _ changes: inout [RowChange]) throws -> StatementResult {
+    private mutating func update(_ update: Update, _ changes: inout [RowPair]) throws -> StatementResult {
         var returned: [Row] = []
         for position in rows.indices where matches(rows[position], update.condition) {
             let updated = try assign(update.assignments, to: rows[position], excluded: nil)
             try check(updated)
+            changes.append(RowPair(old: rows[position], new: updated))
             rows[position] = updated
-            changes.append(.update(oldKey: nil, new: updated))
             returned.append(updated)
         }
         return StatementResult(affectedRowCount: returned.count, rows: update.isReturning ? returned : [])
@@ -130,10 +149,6 @@ struct MemoryTable: Sendable {
         rows.firstIndex { existing in
             key.columns.allSatisfy { !row.values[$0].isNull && existing.values[$0] == row.values[$0] }
         }
-    }
-
-    private func keyRow(_ row: Row) -> Row {
-        Row(row.values.enumerated().map { table.primaryKey.columns.contains($0.offset) ? $0.element : .null })
     }
 
     private func matches(_ row: Row, _ condition: [Comparison]) -> Bool {

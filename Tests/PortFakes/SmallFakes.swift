@@ -58,6 +58,7 @@ public final class MemoryGateway: PaymentGateway {
     public struct Entry: Hashable, Sendable {
         public let key: String
         public let amount: Money
+        public let callback: String
         public var isRefunded = false
     }
 
@@ -89,7 +90,7 @@ public final class MemoryGateway: PaymentGateway {
             case .captureThenTimeOut, nil: break
             }
             if !state.entries.contains(where: { $0.key == idempotencyKey }) {
-                state.entries.append(Entry(key: idempotencyKey, amount: amount))
+                state.entries.append(Entry(key: idempotencyKey, amount: amount, callback: callback))
             }
             if case .captureThenTimeOut = plan { throw HTTPError.timedOut(after: .seconds(1)) }
             return .captured(reference: "ref-" + idempotencyKey)

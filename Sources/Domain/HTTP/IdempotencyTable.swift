@@ -62,15 +62,20 @@ struct RequestFingerprint {
     }
 
     private mutating func fold(text: String) {
-        var word: UInt64 = 0
-        var count: UInt64 = 0
-        for byte in text.utf8 {
-            word = word << 8 | UInt64(byte)
-            count += 1
-            if count & 7 == 0 { fold(word) }
+        var text = text
+        text.withUTF8 { bytes in
+            var start = 0
+            while start + 8 <= bytes.count {
+                fold(
+                    UnsafeRawPointer(bytes.baseAddress!).loadUnaligned(fromByteOffset: start, as: UInt64.self)
+                        .littleEndian)
+                start += 8
+            }
+            var rest: UInt64 = 0
+            for byte in bytes[start...] { rest = rest << 8 | UInt64(byte) }
+            fold(rest)
+            fold(UInt64(bytes.count))
         }
-        fold(word)
-        fold(count)
     }
 
     private mutating func fold(json: JSONValue) {

@@ -3,8 +3,8 @@ import Ports
 /// A request's JSON object, read field by field; what is wrong becomes a problem document that names the field.
 struct RequestReader {
     private let object: JSONValue
-    /// Where the object is in the body, for example `items[2].`; empty at the top.
-    private let place: String
+    /// Which element of which array of the body the object is; `nil` at the top.
+    private let place: (array: String, position: Int)?
     private let maximumTextByteCount: Int
 
     /// - Throws: 413 for a body above the limit, 400 when it is not a JSON object.
@@ -19,17 +19,20 @@ struct RequestReader {
         guard case .json(let value) = body, case .object = value else {
             throw .invalid("body", "a JSON object is needed")
         }
-        self.init(value, place: "", settings)
+        self.init(value, place: nil, settings)
     }
 
-    private init(_ object: JSONValue, place: String, _ settings: ShopSettings) {
+    private init(_ object: JSONValue, place: (array: String, position: Int)?, _ settings: ShopSettings) {
         self.object = object
         self.place = place
         maximumTextByteCount = settings.maximumTextByteCount
     }
 
     /// A field's full name, for problem documents.
-    func name(_ field: String) -> String { place + field }
+    func name(_ field: String) -> String {
+        guard let place else { return field }
+        return "\(place.array)[\(place.position)].\(field)"
+    }
 
     /// The field's value; `nil` when it is absent or null.
     subscript(field: String) -> JSONValue? {
@@ -85,7 +88,7 @@ struct RequestReader {
         readers.reserveCapacity(values.count)
         for (position, value) in values.enumerated() {
             guard case .object = value else { throw .invalid("\(name(field))[\(position)]", "must be an object") }
-            readers.append(RequestReader(value, place: "\(name(field))[\(position)].", settings))
+            readers.append(RequestReader(value, place: (name(field), position), settings))
         }
         return readers
     }

@@ -4,14 +4,26 @@ import Ports
 /// What every HTTP interface of the shop shares: segments of the path, and errors turned into problem documents.
 enum HTTPSupport {
     /// The path's segments: `/orders/1/items` is `["orders", "1", "items"]`.
-    static func segments(of request: HTTPRequest) -> [Substring] {
-        request.path.split(separator: "/", omittingEmptySubsequences: true)
+    static func segments(of request: HTTPRequest) -> [String] {
+        var path = request.path
+        return path.withUTF8 { bytes in
+            var segments: [String] = []
+            segments.reserveCapacity(4)
+            var start = 0
+            for end in 0...bytes.count where end == bytes.count || bytes[end] == UInt8(ascii: "/") {
+                if end > start {
+                    segments.append(String(decoding: UnsafeBufferPointer(rebasing: bytes[start..<end]), as: UTF8.self))
+                }
+                start = end + 1
+            }
+            return segments
+        }
     }
 
     /// The UUID in a path.
     ///
     /// - Throws: 404, because an id that is no UUID names nothing.
-    static func id(_ segment: Substring, of what: String) throws(ProblemDocument) -> UniqueID {
+    static func id(_ segment: String, of what: String) throws(ProblemDocument) -> UniqueID {
         guard let id = UniqueID(segment) else { throw .notFound(what, String(segment.prefix(64))) }
         return id
     }

@@ -40,10 +40,16 @@ struct InventoryEventHandler: EventHandler {
     private func lockItems(
         _ requests: [ReservationRequest], _ reservations: [Row], in session: any DatabaseSession
     ) async throws -> [Row] {
-        var ids: Set<UniqueID> = []
-        for request in requests { for line in request.lines { ids.insert(line.productID) } }
+        var ids: [UniqueID] = []
+        var seen = KeyIndex(minimumCapacity: requests.count)
+        func add(_ line: StockLine) {
+            guard seen.position(of: line.productID) == nil else { return }
+            seen.append(line.productID)
+            ids.append(line.productID)
+        }
+        for request in requests { for line in request.lines { add(line) } }
         for row in reservations {
-            for line in StockLine.lines(row.json(ReservationsTable.lines)) ?? [] { ids.insert(line.productID) }
+            for line in StockLine.lines(row.json(ReservationsTable.lines)) ?? [] { add(line) }
         }
         if ids.isEmpty { return [] }
         let lock: RowLock = settings.mistakes.contains(.checkThenActOnStock) ? .none : .forUpdate

@@ -38,7 +38,7 @@ struct StockLedger: Sendable {
     }
 
     private var items: [Item]
-    private var positions: [UniqueID: Int]
+    private var positions: KeyIndex
 
     /// - Parameter rows: the items, locked in the order of their ids.
     init(_ rows: [Row]) {
@@ -47,8 +47,8 @@ struct StockLedger: Sendable {
                 id: row.uuid(ItemsTable.id), unitPrice: row.int64(ItemsTable.unitPrice),
                 available: row.int64(ItemsTable.available), reserved: row.int64(ItemsTable.reserved))
         }
-        positions = Dictionary(minimumCapacity: items.count)
-        for (position, item) in items.enumerated() { positions[item.id] = position }
+        positions = KeyIndex(minimumCapacity: items.count)
+        for item in items { positions.append(item.id) }
     }
 
     /// Holds all lines or none; returns why not.
@@ -63,7 +63,9 @@ struct StockLedger: Sendable {
     }
 
     private mutating func reserve(_ line: StockLine) -> String? {
-        guard let position = positions[line.productID] else { return "there is no product \(line.productID)" }
+        guard let position = positions.position(of: line.productID) else {
+            return "there is no product \(line.productID)"
+        }
         guard items[position].unitPrice == line.unitPrice else {
             return "the price of product \(line.productID) has changed"
         }
@@ -89,7 +91,7 @@ struct StockLedger: Sendable {
     }
 
     private mutating func move(_ line: StockLine, available: Int64, reserved: Int64, committed: Int64) {
-        guard let position = positions[line.productID] else {
+        guard let position = positions.position(of: line.productID) else {
             preconditionFailure("stock of product \(line.productID) moves, but its row was not locked")
         }
         move(position, available: available, reserved: reserved, committed: committed)

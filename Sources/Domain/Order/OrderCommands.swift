@@ -163,15 +163,10 @@ struct OrderCommands: Sendable {
     private func write(
         _ step: OrderStep, to order: Row, payload: JSONValue? = nil, cause: EventCause, into work: inout UnitOfWork
     ) -> OrderChange {
-        var orders = LockedRows(OrdersTable.keyed, [order])
-        var change: OrderChange?
-        orders.update(at: 0) { row in
-            row = order
-            change = writer.write(
-                step, to: &row, orderIDText: cause.correlationID, payload: payload, cause: cause, into: &work)
-        }
-        orders.write(into: &work)
-        guard let change else { preconditionFailure("the update of a locked row was not called") }
+        var order = order
+        let change = writer.write(
+            step, to: &order, orderIDText: cause.correlationID, payload: payload, cause: cause, into: &work)
+        work.add(OrdersTable.keyed.overwrite([order.values]))
         return change
     }
 

@@ -7,15 +7,15 @@ struct RequestedLine: Sendable {
     let quantity: Int64
     /// What the customer takes the price for, in minor units; `nil` leaves it to the shop.
     let price: Int64?
-    /// The line's place in the request, for problem documents.
-    let place: String
+    /// Where it was read, for problem documents.
+    let reader: RequestReader
 
     init(_ reader: RequestReader, _ settings: ShopSettings) throws(ProblemDocument) {
         productID = try reader.uuid("productId")
         _ = try reader.optionalText("name")
         price = try reader.optionalPrice("price")
         quantity = try reader.integer("quantity", in: 1...settings.maximumQuantityPerLine)
-        place = reader.name("")
+        self.reader = reader
     }
 }
 
@@ -30,7 +30,7 @@ struct PricedLines {
     ///
     /// - Throws: 400 when the totals do not fit, which lines as they are stored cannot do.
     init(existing: [Row]) throws(ProblemDocument) {
-        for row in existing { try add(row, place: "items") }
+        for row in existing { try add(row) { "items" } }
     }
 
     /// Prices a new line from the replica of the inventory's prices.
@@ -41,27 +41,28 @@ struct PricedLines {
     ) throws(ProblemDocument) {
         guard let price = prices.first(where: { $0.uuid(ItemPricesTable.productID) == line.productID }) else {
             throw ProblemDocument(
-                404, "Not Found", detail: "there is no product \(line.productID)", field: line.place + "productId")
+                404, "Not Found", detail: "there is no product \(line.productID)", field: line.reader.name("productId"))
         }
         let unitPrice = price.int64(ItemPricesTable.unitPrice)
         if let asked = line.price, asked != unitPrice {
             throw .conflict(
-                "the price of product \(line.productID) is no longer what the order says", field: line.place + "price")
+                "the price of product \(line.productID) is no longer what the order says",
+                field: line.reader.name("price"))
         }
         let row = Row([
             .uuid(orderID), .int64(id), .uuid(line.productID), price[ItemPricesTable.name], .int64(unitPrice),
             .int64(line.quantity),
         ])
-        try add(row, place: line.place + "quantity")
+        try add(row) { line.reader.name("quantity") }
     }
 
-    private mutating func add(_ row: Row, place: String) throws(ProblemDocument) {
+    private mutating func add(_ row: Row, place: () -> String) throws(ProblemDocument) {
         let quantity = row.int64(OrderItemsTable.quantity)
         let (price, priceOverflow) = row.int64(OrderItemsTable.unitPrice).multipliedReportingOverflow(by: quantity)
         let (newPrice, sumOverflow) = totalPrice.addingReportingOverflow(price)
         let (newItems, countOverflow) = totalItems.addingReportingOverflow(quantity)
         guard !priceOverflow, !sumOverflow, !countOverflow else {
-            throw .invalid(place, "the order's total is too large")
+            throw .invalid(place(), "the order's total is too large")
         }
         totalPrice = newPrice
         totalItems = newItems

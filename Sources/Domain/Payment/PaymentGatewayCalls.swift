@@ -49,15 +49,11 @@ struct PaymentGatewayCalls: Sendable {
         _ work: inout UnitOfWork
     ) -> Bool {
         let writer = PaymentWriter(identifiers: ports.identifiers, mistakes: settings.mistakes)
-        var payments = LockedRows(PaymentsTable.keyed, [payment])
-        var attempts = LockedRows(GatewayAttemptsTable.keyed, [attempt])
         let stateBefore = attempt.attemptState
         let objection = writer.settle(&payment, &attempt, with: outcome, cause: cause, into: &work)
         if objection != nil && attempt.attemptState == stateBefore { return false }
-        payments.update(at: 0) { $0 = payment }
-        attempts.update(at: 0) { $0 = attempt }
-        payments.write(into: &work)
-        attempts.write(into: &work)
+        work.add(PaymentsTable.keyed.overwrite([payment.values]))
+        work.add(GatewayAttemptsTable.keyed.overwrite([attempt.values]))
         return true
     }
 

@@ -148,12 +148,10 @@ struct PaymentHTTP: HTTPHandler {
             let writer = PaymentWriter(identifiers: ports.identifiers, mistakes: settings.mistakes)
             var cause = key.cause(of: request)
             cause.correlationID = payment.uuid(PaymentsTable.orderID).description
-            var payments = LockedRows(PaymentsTable.keyed, [payment])
             writer.move(
                 &payment, to: .success, .paymentSucceeded, description: "paid", orderIDText: cause.correlationID,
                 cause: cause, into: &work)
-            payments.update(at: 0) { $0 = payment }
-            payments.write(into: &work)
+            work.add(PaymentsTable.keyed.overwrite([payment.values]))
             return .answered(try await answer(payment, key, &work, in: session))
         }
         let attempt = Row([
@@ -162,10 +160,8 @@ struct PaymentHTTP: HTTPHandler {
             .timestamp(work.now + settings.reconciliationDelay), 0,
         ])
         if let existing = found[2].rows.first {
-            if existing.attemptState != .abandoned { return .capture(payment: payment, attempt: existing) }
-            var attempts = LockedRows(GatewayAttemptsTable.keyed, [existing])
-            attempts.update(at: 0) { $0 = attempt }
-            attempts.write(into: &work)
+            guard existing.attemptState == .abandoned else { return .capture(payment: payment, attempt: existing) }
+            work.add(GatewayAttemptsTable.keyed.overwrite([attempt.values]))
         } else {
             work.insert(attempt.values, into: GatewayAttemptsTable.table)
         }

@@ -49,15 +49,53 @@ public enum ShopEventType: String, CaseIterable, Sendable {
     case shipmentCancelled = "ShipmentCancelled"
     case shipmentCancellationRefused = "ShipmentCancellationRefused"
 
-    private static let byName = Dictionary(uniqueKeysWithValues: allCases.map { ($0.rawValue, $0) })
-
     /// The type of that name; `nil` for one that this version of the shop does not know.
     init?(named name: String) {
-        guard let type = Self.byName[name] else { return nil }
+        guard let type = ShopEventTypeNames.shared.type(named: name) else { return nil }
         self = type
     }
 
     /// Versions of the payload that this version of the shop can read. A newer one only adds fields, which are left
     /// unread; a change that a reader must understand is a new type.
     static func isReadable(version: Int64) -> Bool { version >= 1 }
+}
+
+/// Finds a type by its name. Every service looks at every record of its topics, so this is a table without collisions,
+/// made once, instead of a dictionary.
+private struct ShopEventTypeNames {
+    static let shared = ShopEventTypeNames()
+
+    private var types: [ShopEventType?] = []
+    private var multiplier: UInt64 = 1
+
+    init() {
+        while !fill() { multiplier += 2 }
+    }
+
+    func type(named name: String) -> ShopEventType? {
+        guard let type = types[slot(name)], type.rawValue == name else { return nil }
+        return type
+    }
+
+    /// Whether all names got slots of their own with this multiplier.
+    private mutating func fill() -> Bool {
+        types = Array(repeating: nil, count: 256)
+        for type in ShopEventType.allCases {
+            let slot = slot(type.rawValue)
+            if types[slot] != nil { return false }
+            types[slot] = type
+        }
+        return true
+    }
+
+    private func slot(_ name: String) -> Int {
+        let hash = name.utf8.withContiguousStorageIfAvailable { bytes in
+            bytes.count < 8
+                ? UInt64(bytes.count)
+                : UnsafeRawPointer(bytes.baseAddress!).loadUnaligned(
+                    fromByteOffset: bytes.count - 8, as: UInt64.self
+                ).littleEndian ^ UInt64(bytes[0]) << 56 ^ UInt64(bytes.count)
+        }
+        return Int(truncatingIfNeeded: ((hash ?? 0) &* multiplier &* 0x9E37_79B9_7F4A_7C15) >> 56)
+    }
 }

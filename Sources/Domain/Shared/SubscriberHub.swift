@@ -12,7 +12,7 @@ final class SubscriberHub<Change: Sendable>: Sendable {
 
     /// Tells the subscribers of `key`. Costs one look when there are none.
     func publish(_ change: Change, to key: UniqueID) {
-        let waiting = subscriptions.withLock { $0[key] }
+        let waiting = subscriptions.withLock { $0.isEmpty ? nil : $0[key] }
         guard let waiting else { return }
         for subscription in waiting { subscription.push(change) }
     }

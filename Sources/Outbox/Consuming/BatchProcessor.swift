@@ -18,11 +18,11 @@ struct BatchProcessor<Handler: EventHandler>: Sendable {
     ///   the database cannot be used.
     func process(_ records: [ConsumerRecord]) async throws -> Int {
         let start = ports.clock.monotonicNow
-        let verdicts = records.map(judge)
         var events: [Event] = []
+        events.reserveCapacity(records.count)
         var needsParking = false
-        for verdict in verdicts {
-            switch verdict {
+        for position in records.indices {
+            switch judge(records[position]) {
             case .apply(let event): events.append(event)
             case .nothingToDo: break
             case .park: needsParking = true
@@ -36,7 +36,7 @@ struct BatchProcessor<Handler: EventHandler>: Sendable {
             case .failed: break
             }
         }
-        return try await processOneByOne(verdicts, start: start)
+        return try await processOneByOne(records, start: start)
     }
 
     private enum Verdict {
@@ -46,38 +46,34 @@ struct BatchProcessor<Handler: EventHandler>: Sendable {
     }
 
     private func judge(_ record: ConsumerRecord) -> Verdict {
+        let headers = EnvelopeHeaders(record)
         // Most records of a topic are of no concern to a given consumer, and cost no more than this look.
-        if let type = record.header(EventHeader.type), let version = record.header(EventHeader.version),
-            let number = Int64(version), applier.handler.interest(in: type, version: number) == .ignored
-        {
-            return .nothingToDo
+        var interest: EventInterest?
+        if let type = headers.type, let version = headers.version {
+            interest = applier.handler.interest(in: type, version: version)
+            if interest == .ignored { return .nothingToDo }
         }
         do {
-            let event = try Event(record)
-            switch applier.handler.interest(in: event.type, version: event.version) {
-            case .handled: return .apply(event)
-            case .ignored: return .nothingToDo
-            case .unknown:
-                return .park(
-                    ParkedEvent(
-                        event, .unknownType, cause: "type \(event.type) version \(event.version) is not known here"))
-            }
+            let event = try Event(record, headers)
+            if interest == .handled { return .apply(event) }
+            let cause = "type \(event.type) version \(event.version) is not known here"
+            return .park(ParkedEvent(event, .unknownType, cause: cause))
         } catch {
             return .park(ParkedEvent(malformed: record, cause: error.description))
         }
     }
 
-    private func processOneByOne(_ verdicts: [Verdict], start: Instant) async throws -> Int {
-        for (position, verdict) in verdicts.enumerated() {
+    private func processOneByOne(_ records: [ConsumerRecord], start: Instant) async throws -> Int {
+        for (position, record) in records.enumerated() {
             let isDone =
-                switch verdict {
+                switch judge(record) {
                 case .nothingToDo: true
                 case .apply(let event): try await applyOrBury(event, start: start)
                 case .park(let parked): try await park(parked, start: start)
                 }
             if !isDone { return position }
         }
-        return verdicts.count
+        return records.count
     }
 
     /// Tries one event as often as the settings say, then parks it as a dead letter. False when the time is up.

@@ -24,11 +24,15 @@ public enum InboxTable {
     /// Rows are in the order of their ids, so that two consumers of the same events wait for each other instead of
     /// deadlocking.
     static func insertNew(_ events: [Event], consumer: String, at now: Instant) -> Statement {
+        let consumer = Value.text(consumer)
+        let now = Value.timestamp(now)
+        var ids: [(id: UniqueID, position: Int)] = []
+        ids.reserveCapacity(events.count)
+        for (position, event) in events.enumerated() { ids.append((event.id, position)) }
+        ids.sort { $0.id < $1.id }
         var rows: [[Value]] = []
         rows.reserveCapacity(events.count)
-        for event in events.sorted(by: { $0.id < $1.id }) {
-            rows.append([.text(consumer), .uuid(event.id), .text(event.aggregateID), .timestamp(now)])
-        }
+        for (id, position) in ids { rows.append([consumer, .uuid(id), .text(events[position].aggregateID), now]) }
         return .insert(
             Insert(into: table, rows: rows, onConflict: .doNothing(key: table.primaryKey), returning: true))
     }

@@ -1,7 +1,9 @@
 public import Ports
 
 /// An event as a consumer receives it: a record whose envelope was read.
-public struct Event: Sendable {
+///
+/// A class, because it is passed on often and holds much.
+public final class Event: Sendable {
     /// The deduplication key.
     public let id: UniqueID
     public let type: String
@@ -19,24 +21,21 @@ public struct Event: Sendable {
     ///
     /// - Throws: ``MalformedEvent`` when a header that must be there is missing or is not what it should be, or the value
     ///   is not JSON.
-    public init(_ record: ConsumerRecord) throws(MalformedEvent) {
-        var id: UniqueID?
-        var type: String?
-        var version: Int64?
-        var aggregateID: String?
-        for header in record.headers {
-            switch header.name {
-            case EventHeader.id: id = UniqueID(header.value)
-            case EventHeader.type: type = header.value
-            case EventHeader.version: version = Int64(header.value)
-            case EventHeader.aggregateID: aggregateID = header.value
-            default: break
-            }
+    public convenience init(_ record: ConsumerRecord) throws(MalformedEvent) {
+        try self.init(record, EnvelopeHeaders(record))
+    }
+
+    init(_ record: ConsumerRecord, _ headers: EnvelopeHeaders) throws(MalformedEvent) {
+        guard let id = headers.id.flatMap({ UniqueID($0) }) else {
+            throw MalformedEvent(record, missing: EventHeader.id, expected: "a UUID")
         }
-        guard let id else { throw MalformedEvent(record, missing: EventHeader.id, expected: "a UUID") }
-        guard let type else { throw MalformedEvent(record, missing: EventHeader.type, expected: "a name") }
-        guard let version else { throw MalformedEvent(record, missing: EventHeader.version, expected: "an integer") }
-        guard let aggregateID = aggregateID ?? record.key else {
+        guard let type = headers.type else {
+            throw MalformedEvent(record, missing: EventHeader.type, expected: "a name")
+        }
+        guard let version = headers.version else {
+            throw MalformedEvent(record, missing: EventHeader.version, expected: "an integer")
+        }
+        guard let aggregateID = headers.aggregateID ?? record.key else {
             throw MalformedEvent(record, missing: EventHeader.aggregateID, expected: "an id, or the record's key")
         }
         guard case .json(let payload) = record.value else { throw MalformedEvent(notJSON: record) }
@@ -51,16 +50,46 @@ public struct Event: Sendable {
 
     /// The cause that events published on account of this one carry.
     public var asCause: EventCause {
-        var cause = EventCause(causationID: "", correlationID: "")
-        for header in record.headers {
-            switch header.name {
-            case EventHeader.id: cause.causationID = header.value
-            case EventHeader.correlationID: cause.correlationID = header.value
-            case EventHeader.traceParent: cause.traceParent = header.value
-            default: break
-            }
+        let headers = EnvelopeHeaders(record)
+        return EventCause(
+            causationID: headers.id ?? "",
+            correlationID: headers.correlationID ?? "",
+            traceParent: headers.traceParent ?? "")
+    }
+}
+
+/// Finds the envelope's headers in a record.
+///
+/// They come in one order from the relay and from Debezium, which puts some of its own before them: the first is looked
+/// for, and the others are where they should be or are looked for too.
+package struct EnvelopeHeaders {
+    private let record: ConsumerRecord
+    private let first: Int
+
+    package init(_ record: ConsumerRecord) {
+        self.record = record
+        let headers = record.headers
+        first = headers.first?.name == EventHeader.id ? 0 : headers.firstIndex { $0.name == EventHeader.id } ?? -1
+    }
+
+    package var id: String? { first < 0 ? nil : record.headers[first].value }
+    package var type: String? { value(EventHeader.type, at: 1) }
+    package var aggregateID: String? { value(EventHeader.aggregateID, at: 3) }
+    package var correlationID: String? { value(EventHeader.correlationID, at: 6) }
+    package var traceParent: String? { value(EventHeader.traceParent, at: 7) }
+
+    package var version: Int64? {
+        guard let text = value(EventHeader.version, at: 2) else { return nil }
+        // Nearly every event is of its type's first version.
+        return text == "1" ? 1 : Int64(text)
+    }
+
+    private func value(_ name: String, at distance: Int) -> String? {
+        let expected = first + distance
+        if first >= 0 && expected < record.headers.count && record.headers[expected].name == name {
+            return record.headers[expected].value
         }
-        return cause
+        return record.headers.first { $0.name == name }?.value
     }
 }
 

@@ -9,7 +9,6 @@ public struct OutboxRelay: Sendable {
     private let settings: OutboxRelaySettings
     private let streams: any ChangeStreams
     private let ports: ServicePorts
-    private let router: OutboxRouter
 
     /// - Parameters:
     ///   - streams: slots of the database whose outbox is published.
@@ -18,7 +17,6 @@ public struct OutboxRelay: Sendable {
         self.settings = settings
         self.streams = streams
         self.ports = ports
-        router = OutboxRouter(mistakes: settings.mistakes)
     }
 
     /// Relays until the task is cancelled or the process ends; starts over from the confirmed position after a failure.
@@ -60,6 +58,7 @@ public struct OutboxRelay: Sendable {
         let producer: any EventProducer
         let needsSnapshot: Bool
         var lastConfirmation: Instant
+        var router: OutboxRouter
     }
 
     func open() async throws -> Session {
@@ -69,7 +68,7 @@ public struct OutboxRelay: Sendable {
             let producer = try await ports.eventLog.makeProducer(producerSettings)
             return Session(
                 stream: stream, producer: producer, needsSnapshot: needsSnapshot,
-                lastConfirmation: ports.clock.monotonicNow)
+                lastConfirmation: ports.clock.monotonicNow, router: OutboxRouter(mistakes: settings.mistakes))
         } catch {
             await stream.close()
             throw error
@@ -95,7 +94,7 @@ public struct OutboxRelay: Sendable {
         let transactions = try await session.stream.next(
             maximumTransactions: settings.maximumTransactionsPerBatch, timeout: settings.pollTimeout)
         if let last = transactions.last {
-            try await publish(transactions, upTo: last.endLSN, session.stream, session.producer)
+            try await publish(transactions, upTo: last.endLSN, &session)
             session.lastConfirmation = ports.clock.monotonicNow
         } else if ports.clock.monotonicNow - session.lastConfirmation >= settings.heartbeatInterval {
             let beat = RelayTable.beat(slot: settings.slotName, at: ports.clock.now)
@@ -105,14 +104,13 @@ public struct OutboxRelay: Sendable {
     }
 
     private func publish(
-        _ transactions: [CommittedTransaction], upTo endLSN: LSN, _ stream: any ChangeStream,
-        _ producer: any EventProducer
+        _ transactions: [CommittedTransaction], upTo endLSN: LSN, _ session: inout Session
     ) async throws {
         var records: [ProducerRecord] = []
-        for transaction in transactions { router.append(transaction, to: &records) }
-        if settings.mistakes.contains(.positionConfirmedBeforeProduce) { try await stream.confirm(endLSN) }
-        if !records.isEmpty { _ = try await producer.send(records) }
-        try await stream.confirm(endLSN)
+        for transaction in transactions { session.router.append(transaction, to: &records) }
+        if settings.mistakes.contains(.positionConfirmedBeforeProduce) { try await session.stream.confirm(endLSN) }
+        if !records.isEmpty { _ = try await session.producer.send(records) }
+        try await session.stream.confirm(endLSN)
     }
 
     // MARK: Slot and snapshot
@@ -147,6 +145,7 @@ public struct OutboxRelay: Sendable {
     /// Publishes what the outbox holds, in the order of each aggregate's events. What the stream brings again is a
     /// duplicate, which the inboxes absorb.
     func publishSnapshot(_ producer: any EventProducer) async throws {
+        var router = OutboxRouter(mistakes: settings.mistakes)
         var lastAggregateID: String?
         var pageRowCount = settings.snapshotPageRowCount
         while true {
@@ -160,7 +159,7 @@ public struct OutboxRelay: Sendable {
                     continue
                 }
             }
-            if !whole.isEmpty { _ = try await producer.send(whole.map(router.record)) }
+            if !whole.isEmpty { _ = try await producer.send(whole.map { router.record($0) }) }
             lastAggregateID = whole.last?.text(OutboxTable.aggregateID) ?? lastAggregateID
             if rows.count < pageRowCount { break }
         }

@@ -4,31 +4,43 @@ import Ports
 /// ``OutboxTable/debeziumFieldPlacement`` and `table.expand.json.payload=true`.
 struct OutboxRouter: Sendable {
     var mistakes: PlantedMistakes = []
+    /// Topics by aggregate type; there are few.
+    private var topics: [(aggregateType: String, topic: String)] = []
+
+    init(mistakes: PlantedMistakes = []) { self.mistakes = mistakes }
 
     /// The records of a transaction's outbox rows, in order. Deletes are dropped: they are the janitor's.
-    func append(_ transaction: CommittedTransaction, to records: inout [ProducerRecord]) {
+    mutating func append(_ transaction: CommittedTransaction, to records: inout [ProducerRecord]) {
         for event in transaction.changes where event.table == OutboxTable.table.name {
             if case .insert(let row) = event.change { records.append(record(row)) }
         }
     }
 
     /// Topic by aggregate type, key aggregate id, value payload, and the envelope as headers.
-    func record(_ row: Row) -> ProducerRecord {
+    mutating func record(_ row: Row) -> ProducerRecord {
         let id = row.uuid(OutboxTable.id).description
         let aggregateID = row.text(OutboxTable.aggregateID)
+        let version = row.int64(OutboxTable.version)
         return ProducerRecord(
-            topic: OutboxTable.topic(forAggregateType: row.text(OutboxTable.aggregateType)),
+            topic: topic(forAggregateType: row.text(OutboxTable.aggregateType)),
             key: mistakes.contains(.eventKeyIsNotTheAggregateID) ? id : aggregateID,
             value: .json(row.json(OutboxTable.payload)),
             headers: [
                 RecordHeader(EventHeader.id, id),
                 RecordHeader(EventHeader.type, row.text(OutboxTable.type)),
-                RecordHeader(EventHeader.version, String(row.int64(OutboxTable.version))),
+                RecordHeader(EventHeader.version, version == 1 ? "1" : String(version)),
                 RecordHeader(EventHeader.aggregateID, aggregateID),
                 RecordHeader(EventHeader.occurredAt, String(row.int64(OutboxTable.occurredAtMicroseconds))),
                 RecordHeader(EventHeader.causationID, row.text(OutboxTable.causationID)),
                 RecordHeader(EventHeader.correlationID, row.text(OutboxTable.correlationID)),
                 RecordHeader(EventHeader.traceParent, row.text(OutboxTable.traceParent)),
             ])
+    }
+
+    private mutating func topic(forAggregateType aggregateType: String) -> String {
+        for known in topics where known.aggregateType == aggregateType { return known.topic }
+        let topic = OutboxTable.topic(forAggregateType: aggregateType)
+        topics.append((aggregateType, topic))
+        return topic
     }
 }

@@ -7,6 +7,7 @@ public struct KeyedTable: Sendable {
     public let keyColumn: Column
     let key: UniqueKey
     let assignments: [Assignment]
+    private let sortKeys: [SortKey]
 
     /// - Precondition: the table has a unique key of that column alone.
     public init(_ table: Table, key keyColumn: Column) {
@@ -17,6 +18,7 @@ public struct KeyedTable: Sendable {
         self.table = table
         self.keyColumn = keyColumn
         self.key = key
+        sortKeys = [.ascending(keyColumn)]
         assignments = table.columns.filter { $0.ordinal != keyColumn.ordinal }.map { .setExcluded($0) }
     }
 
@@ -27,9 +29,17 @@ public struct KeyedTable: Sendable {
 
     /// Reads the rows of these ids in the order of the key.
     public func select(_ ids: [UniqueID], lock: RowLock = .none) -> Statement {
-        let condition =
-            ids.count == 1 ? keyColumn == .uuid(ids[0]) : keyColumn.isIn(ids.map { .uuid($0) })
-        return .select(Select(from: table, where: [condition], orderedBy: [.ascending(keyColumn)], lock: lock))
+        if ids.count == 1 { return .select(Select(from: table, where: [keyColumn == .uuid(ids[0])], lock: lock)) }
+        let condition = keyColumn.isIn(ids.map { .uuid($0) })
+        return .select(Select(from: table, where: [condition], orderedBy: sortKeys, lock: lock))
+    }
+
+    /// Writes back rows that were read ``selectForUpdate(_:)`` in the same transaction, every column of them.
+    public func overwrite(_ rows: [[Value]]) -> Statement {
+        .insert(
+            Insert(
+                into: table, rows: rows,
+                onConflict: .doUpdate(key: key, assignments: assignments, condition: [])))
     }
 }
 
@@ -45,19 +55,19 @@ public struct LockedRows: Sendable {
     private let keyed: KeyedTable
     private var rows: [Row]
     private var changes: [Change]
-    private var positionOfKey: [UniqueID: Int]
+    private var positions: KeyIndex
 
     /// - Parameter loaded: what ``KeyedTable/selectForUpdate(_:)`` returned in this transaction.
     public init(_ keyed: KeyedTable, _ loaded: [Row]) {
         self.keyed = keyed
         rows = loaded
         changes = Array(repeating: .none, count: loaded.count)
-        positionOfKey = Dictionary(minimumCapacity: loaded.count)
-        for (position, row) in loaded.enumerated() { positionOfKey[row.uuid(keyed.keyColumn)] = position }
+        positions = KeyIndex(minimumCapacity: loaded.count)
+        for row in loaded { positions.append(row.uuid(keyed.keyColumn)) }
     }
 
     /// Where the row of that key is; `nil` when there is none.
-    public func position(of key: UniqueID) -> Int? { positionOfKey[key] }
+    public func position(of key: UniqueID) -> Int? { positions.position(of: key) }
 
     public subscript(position: Int) -> Row { rows[position] }
 
@@ -69,7 +79,7 @@ public struct LockedRows: Sendable {
 
     /// Adds a row that the table does not have yet.
     public mutating func insert(_ row: Row) {
-        positionOfKey[row.uuid(keyed.keyColumn)] = rows.count
+        positions.append(row.uuid(keyed.keyColumn))
         rows.append(row)
         changes.append(.inserted)
     }
@@ -86,12 +96,6 @@ public struct LockedRows: Sendable {
             }
         }
         if !inserted.isEmpty { work.add(.insert(Insert(into: keyed.table, rows: inserted))) }
-        if !updated.isEmpty {
-            work.add(
-                .insert(
-                    Insert(
-                        into: keyed.table, rows: updated,
-                        onConflict: .doUpdate(key: keyed.key, assignments: keyed.assignments, condition: []))))
-        }
+        if !updated.isEmpty { work.add(keyed.overwrite(updated)) }
     }
 }

@@ -49,18 +49,20 @@ public struct UnitOfWork: Sendable {
     }
 
     package func commit(on session: any DatabaseSession, mistakes: PlantedMistakes) async throws {
-        let outbox = outboxRows.isEmpty ? [] : [Statement.insert(Insert(into: OutboxTable.table, rows: outboxRows))]
         var effects = statements
+        effects.reserveCapacity(statements.count + inserts.count + 2)
         for insert in inserts { effects.append(.insert(insert)) }
         if !ignoredRows.isEmpty {
             effects.append(
                 .insert(Insert(into: IgnoredEventsTable.table, rows: ignoredRows, onConflict: .doNothing(key: nil))))
         }
+        let outbox = Statement.insert(Insert(into: OutboxTable.table, rows: outboxRows))
         if mistakes.contains(.outboxOutsideTransaction) {
             _ = try await session.executeAndCommit(effects)
-            if !outbox.isEmpty { _ = try await session.execute(outbox) }
+            if !outboxRows.isEmpty { _ = try await session.execute([outbox]) }
         } else {
-            _ = try await session.executeAndCommit(effects + outbox)
+            if !outboxRows.isEmpty { effects.append(outbox) }
+            _ = try await session.executeAndCommit(effects)
         }
     }
 }

@@ -19,30 +19,59 @@ public struct UniqueID: Hashable, Sendable {
     }
 
     /// Reads the form `8-4-4-4-12` of hexadecimal digits of either case; `nil` for anything else.
-    public init?(_ text: some StringProtocol) {
-        var high: UInt64 = 0
-        var low: UInt64 = 0
-        var index = 0
-        for byte in text.utf8 {
-            if index == 8 || index == 13 || index == 18 || index == 23 {
-                guard byte == UInt8(ascii: "-") else { return nil }
-            } else {
-                guard let digit = Self.hexadecimalDigit(byte) else { return nil }
-                if index < 19 { high = high << 4 | digit } else { low = low << 4 | digit }
-            }
-            index += 1
-        }
-        guard index == 36 else { return nil }
-        self.init(high: high, low: low)
+    public init?(_ text: String) {
+        var text = text
+        guard let id = text.withUTF8({ Self.read($0) }) else { return nil }
+        self = id
     }
 
-    private static func hexadecimalDigit(_ byte: UInt8) -> UInt64? {
-        switch byte {
-        case UInt8(ascii: "0")...UInt8(ascii: "9"): UInt64(byte - UInt8(ascii: "0"))
-        case UInt8(ascii: "a")...UInt8(ascii: "f"): UInt64(byte - UInt8(ascii: "a") + 10)
-        case UInt8(ascii: "A")...UInt8(ascii: "F"): UInt64(byte - UInt8(ascii: "A") + 10)
-        default: nil
-        }
+    /// Reads the same form from a part of a text.
+    public init?(_ text: Substring) { self.init(String(text)) }
+
+    // Not generic over `StringProtocol`: other modules would run it unspecialized, a hundred times slower.
+    private static func read(_ bytes: UnsafeBufferPointer<UInt8>) -> UniqueID? {
+        guard bytes.count == 36, let base = UnsafeRawPointer(bytes.baseAddress) else { return nil }
+        func eight(_ offset: Int) -> UInt64 { base.loadUnaligned(fromByteOffset: offset, as: UInt64.self) }
+        func four(_ offset: Int) -> UInt64 { UInt64(base.loadUnaligned(fromByteOffset: offset, as: UInt32.self)) }
+        let hyphen = UInt8(ascii: "-")
+        guard bytes[8] == hyphen, bytes[13] == hyphen, bytes[18] == hyphen, bytes[23] == hyphen,
+            let first = HexadecimalDigits.value(of: eight(0).littleEndian),
+            let second = HexadecimalDigits.value(of: (four(9) | four(14) << 32).littleEndian),
+            let third = HexadecimalDigits.value(of: (four(19) | four(24) << 32).littleEndian),
+            let fourth = HexadecimalDigits.value(of: eight(28).littleEndian)
+        else { return nil }
+        return UniqueID(high: first << 32 | second, low: third << 32 | fourth)
+    }
+}
+
+/// Eight hexadecimal digits at a time, as the bytes of one word, the first digit in the lowest byte.
+private enum HexadecimalDigits {
+    private static let ones: UInt64 = 0x0101_0101_0101_0101
+
+    /// The 32 bits that eight digits of either case stand for; `nil` when a byte is no digit.
+    @inline(__always) static func value(of text: UInt64) -> UInt64? {
+        var nibbles = (text & (ones &* 0x0F)) &+ ((text >> 6) & ones) &* 9
+        // Wrong bytes do not come back when the nibbles are written again.
+        guard nibbles & (ones &* 0xF0) == 0 else { return nil }
+        let letters = (nibbles &+ ones &* 6) >> 4 & ones
+        guard digits(nibbles) == text | letters &* 0x20 else { return nil }
+        nibbles = nibbles.byteSwapped
+        nibbles = (nibbles | nibbles >> 4) & 0x00FF_00FF_00FF_00FF
+        nibbles = (nibbles | nibbles >> 8) & 0x0000_FFFF_0000_FFFF
+        return (nibbles | nibbles >> 16) & 0xFFFF_FFFF
+    }
+
+    /// The eight digits, in lower case, of 32 bits.
+    @inline(__always) static func text(of value: UInt64) -> UInt64 {
+        var nibbles = value & 0xFFFF_FFFF
+        nibbles = (nibbles | nibbles << 16) & 0x0000_FFFF_0000_FFFF
+        nibbles = (nibbles | nibbles << 8) & 0x00FF_00FF_00FF_00FF
+        nibbles = (nibbles | nibbles << 4) & (ones &* 0x0F)
+        return digits(nibbles.byteSwapped)
+    }
+
+    @inline(__always) private static func digits(_ nibbles: UInt64) -> UInt64 {
+        nibbles &+ ones &* 0x30 &+ ((nibbles &+ ones &* 6) >> 4 & ones) &* 0x27
     }
 }
 
@@ -57,17 +86,21 @@ extension UniqueID: CustomStringConvertible {
     /// The form `8-4-4-4-12` in lower case.
     public var description: String {
         String(unsafeUninitializedCapacity: 36) { buffer in
-            var position = 0
-            for digit in 0..<32 {
-                if digit == 8 || digit == 12 || digit == 16 || digit == 20 {
-                    buffer[position] = UInt8(ascii: "-")
-                    position += 1
-                }
-                let word = digit < 16 ? high : low
-                let nibble = UInt8(truncatingIfNeeded: word >> UInt64(60 - (digit & 15) * 4)) & 15
-                buffer[position] = nibble < 10 ? UInt8(ascii: "0") + nibble : UInt8(ascii: "a") + nibble - 10
-                position += 1
+            let base = UnsafeMutableRawPointer(buffer.baseAddress!)
+            let second = HexadecimalDigits.text(of: high)
+            let third = HexadecimalDigits.text(of: low >> 32)
+            func four(_ text: UInt64, at offset: Int) {
+                base.storeBytes(
+                    of: UInt32(truncatingIfNeeded: text).littleEndian, toByteOffset: offset, as: UInt32.self)
             }
+            base.storeBytes(of: HexadecimalDigits.text(of: high >> 32).littleEndian, as: UInt64.self)
+            four(second, at: 9)
+            four(second >> 32, at: 14)
+            four(third, at: 19)
+            four(third >> 32, at: 24)
+            base.storeBytes(of: HexadecimalDigits.text(of: low).littleEndian, toByteOffset: 28, as: UInt64.self)
+            let hyphen = UInt8(ascii: "-")
+            (buffer[8], buffer[13], buffer[18], buffer[23]) = (hyphen, hyphen, hyphen, hyphen)
             return 36
         }
     }

@@ -1,0 +1,51 @@
+/// Judges a run of the shop by all its properties, as it goes along or at its end.
+///
+///     var judge = ShopJudge()
+///     for each committed transaction: judge.observe(changes)      // and records, captures, promises, sightings
+///     judge.violations                                            // of stock at any time, of archived orders
+///     judge.finish(...)                                           // at quiescence: everything
+public struct ShopJudge: Sendable {
+    private var stock = StockAccumulator()
+    public var collector: HistoryCollector
+    /// What did not hold so far.
+    public private(set) var violations: [Violation] = []
+    /// Orders that were judged and forgotten.
+    public private(set) var judgedOrderCount = 0
+
+    /// - Parameter remembersOrders: see ``HistoryCollector/init(remembersOrders:)``.
+    public init(remembersOrders: Bool = true) { collector = HistoryCollector(remembersOrders: remembersOrders) }
+
+    /// Notes one committed transaction: judges stock after it, and the orders that it archived.
+    public mutating func observe(_ transaction: [CommittedChange]) {
+        for change in transaction {
+            stock.observe(change)
+            collector.observe(change)
+        }
+        violations += stock.endTransaction()
+        for history in collector.takeFinished() {
+            judgedOrderCount += 1
+            violations += Self.violations(of: history)
+        }
+    }
+
+    /// Judges what is left once nothing moves any more. Without faults for long enough, that nothing is left to do is
+    /// judged too.
+    public mutating func finish(
+        lags: [LivenessProperty.ConsumerLag], backlogs: [LivenessProperty.SlotBacklog]
+    ) {
+        violations += LivenessProperty.violations(lags: lags, backlogs: backlogs)
+        for history in collector.open {
+            if history.order != nil { judgedOrderCount += 1 }
+            violations += LivenessProperty.violations(history)
+            violations += Self.violations(of: history)
+        }
+    }
+
+    /// Judges one order, finished or at quiescence, by every property that concerns orders.
+    public static func violations(of history: OrderHistory) -> [Violation] {
+        MoneyProperty.violations(history) + AgreementProperty.violations(history)
+            + OutboxToLogProperty.violations(history) + EffectProperty.violations(history)
+            + ApplicationOrderProperty.violations(history) + ClientPromiseProperty.violations(history)
+            + NotificationProperty.violations(history)
+    }
+}
