@@ -1,5 +1,7 @@
 import Examples
 import SimCore
+import Testbed
+import Workloads
 
 /// Options of a scenario that are not the kernel's, by name, as they stand on the command line and in failure files.
 struct ScenarioOptions: Sendable {
@@ -25,20 +27,40 @@ enum ScenarioCatalogue {
         let make: @Sendable (ScenarioOptions) throws -> Scenario
     }
 
-    static let entries: [Entry] = [
-        Entry(
-            name: "primary-backup",
-            summary: "replication of a log to a backup that acknowledges too early (the example)",
-            options: ["careful"],
-            make: { options in
-                PrimaryBackup(isBackupCareless: options.values["careful"] != "yes").scenario
-            }),
-        Entry(
-            name: "retrying-counter",
-            summary: "a counter whose client asks again when no answer comes (the smallest example)",
-            options: ["remembers"],
-            make: { options in retryingCounter(remembersRequests: options.values["remembers"] == "yes") }),
-    ]
+    static let entries: [Entry] =
+        ShopScenarios.entries.map { entry in
+            Entry(
+                name: entry.name, summary: entry.summary, options: ["orders", "workload", "bug"],
+                make: { ShopScenarios.make(entry, try shopOptions($0)) })
+        } + [
+            Entry(
+                name: "primary-backup",
+                summary: "replication of a log to a backup that acknowledges too early (the example)",
+                options: ["careful"],
+                make: { options in
+                    PrimaryBackup(isBackupCareless: options.values["careful"] != "yes").scenario
+                })
+        ]
+
+    private static func shopOptions(_ options: ScenarioOptions) throws -> ShopOptions {
+        var shop: ShopOptions
+        if let path = options.values["workload"] {
+            do {
+                shop = ShopOptions(log: try PurchaseLog(contentsOf: path))
+            } catch let error as PurchaseLogError {
+                throw UsageError("workload '\(path)', \(error)")
+            } catch {
+                throw UsageError("cannot read workload '\(path)'; expected a purchase log")
+            }
+        } else {
+            shop = ShopOptions(log: try bundledLog.get())
+        }
+        shop.orderCount = try options.integer("orders", default: shop.orderCount, in: 1...100_000_000)
+        if let bug = options.values["bug"] { try ShopBugs.plant(bug, into: &shop) }
+        return shop
+    }
+
+    private static let bundledLog = Result { try PurchaseLog.bundled() }
 
     static func make(_ name: String, _ options: ScenarioOptions) throws -> Scenario {
         guard let entry = entries.first(where: { $0.name == name }) else {

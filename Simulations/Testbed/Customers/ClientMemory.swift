@@ -9,8 +9,6 @@ final class ClientMemory: @unchecked Sendable {
         var orderID: UniqueID?
         /// Ids from acknowledged POSTs with the same key: more than one is a violation of idempotency.
         var acknowledgedIDs: [UniqueID] = []
-        /// Versions and statuses from the event stream, in order of arrival.
-        var stream: [(version: Int64, status: String)] = []
         /// The last status that any answer showed.
         var lastStatus = ""
         var isFinished = false

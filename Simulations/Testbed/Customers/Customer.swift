@@ -1,3 +1,4 @@
+import Domain
 import Ports
 import SimCore
 
@@ -10,6 +11,7 @@ struct Customer {
     let payments: any HTTPClient
     let items: any HTTPClient
     let memory: ClientMemory
+    let observer: ShopObserver
     let number: Int
     let plan: CustomerPlan
 
@@ -36,7 +38,7 @@ struct Customer {
         if plan.cancellation == .atOnce { try await cancel(orderID) }
         try await follow(orderID, &seen) { $0.isTerminal || $0.isPayable }
         if plan.cancellation == .beforePaying { try await cancel(orderID) }
-        if seen.isPayable, let paymentID = seen.paymentID { try await pay(paymentID) }
+        if seen.isPayable, let paymentID = seen.paymentID { try await pay(paymentID, of: orderID) }
         if plan.cancellation == .afterPaying { try await cancel(orderID) }
         try await follow(orderID, &seen) { $0.isTerminal }
         memory.orders[number]?.isFinished = true
@@ -73,38 +75,49 @@ struct Customer {
         memory.orders[number]?.orderID = id
         memory.orders[number]?.acknowledgedIDs.append(id)
         memory.acknowledgedCount += 1
+        observer.observe(.placed(key: key), order: id)
         return id
     }
 
     private func cancel(_ orderID: UniqueID) async throws {
         let request = HTTPRequest(
             .post, "/orders/\(orderID)/cancel", headers: [HTTPHeader("idempotency-key", "cancel-\(number)")])
-        _ = try await attempt(orders, request, limit: 5)
+        let response = try await attempt(orders, request, limit: 5)
+        if let response, response.status < 300, let text = response.json?["status"]?.stringValue,
+            let status = OrderStatus(rawValue: text)
+        {
+            observer.observe(.cancelled(status), order: orderID)
+        }
     }
 
-    private func pay(_ paymentID: String) async throws {
+    private func pay(_ paymentID: String, of orderID: UniqueID) async throws {
         switch plan.payment {
         case .never: return
         case .prompt:
             try await context.sleep(for: plan.hesitation)
-            try await pay(paymentID, key: "pay-\(number)")
+            try await pay(paymentID, of: orderID, key: "pay-\(number)")
         case .twice:
             try await context.sleep(for: plan.hesitation)
             try await withThrowingTaskGroup(of: Void.self) { group in
-                group.addTask { try await pay(paymentID, key: "pay-\(number)-a") }
-                group.addTask { try await pay(paymentID, key: "pay-\(number)-b") }
+                group.addTask { try await pay(paymentID, of: orderID, key: "pay-\(number)-a") }
+                group.addTask { try await pay(paymentID, of: orderID, key: "pay-\(number)-b") }
                 try await group.waitForAll()
             }
         case .late:
             // Past the deadline, often before the sweeper has come by.
             try await context.sleep(for: .seconds(61) + plan.hesitation * 20)
-            try await pay(paymentID, key: "pay-\(number)")
+            try await pay(paymentID, of: orderID, key: "pay-\(number)")
         }
     }
 
-    private func pay(_ paymentID: String, key: String) async throws {
+    private func pay(_ paymentID: String, of orderID: UniqueID, key: String) async throws {
         let request = HTTPRequest(.post, "/payments/\(paymentID)/pay", headers: [HTTPHeader("idempotency-key", key)])
-        _ = try await attempt(payments, request, limit: 10)
+        let response = try await attempt(payments, request, limit: 10)
+        if let response, response.status == 200, let text = response.json?["status"]?.stringValue,
+            let status = PaymentStatus(rawValue: text)
+        {
+            observer.observe(.paid(status), order: orderID)
+        }
     }
 
     /// Sends a request until it has an answer that is not a server's error; `nil` when it never had one.
@@ -153,7 +166,11 @@ struct Customer {
                 let version = event.id.flatMap { Int64($0) } ?? 0
                 current.version = version
                 note(event.data, &current)
-                memory.orders[number]?.stream.append((version, current.status))
+                if let status = OrderStatus(rawValue: current.status) {
+                    observer.observe(
+                        OrderHistory.Sighting(stream: .order, subscriber: number, id: version, status: status),
+                        order: orderID)
+                }
                 return !isEnough(current)
             }
         } catch is HTTPError {

@@ -49,6 +49,8 @@ final class GatewayProvider: HTTPHandler, @unchecked Sendable {
         var mood = Mood()
         /// How often a card is refused for reasons of its own.
         var refusal = Probability.percent(2)
+        /// Told of each entry that was made or changed.
+        var onChange: (Entry) -> Void = { _ in }
 
         init() {}
 
@@ -85,6 +87,7 @@ final class GatewayProvider: HTTPHandler, @unchecked Sendable {
         if books.entries[key] == nil {
             books.keys.append(key)
             books.entries[key] = Entry(key: key, amount: amount, callback: callback, isRefused: drawsRefusal())
+            books.onChange(books.entries[key]!)
         } else {
             books.entries[key]!.captureRequestCount += 1
         }
@@ -113,7 +116,10 @@ final class GatewayProvider: HTTPHandler, @unchecked Sendable {
         guard let key = request.body?.json?["key"]?.stringValue else {
             return ProblemDocument(400, "Bad request", detail: "key is needed").response
         }
-        if let entry = books.entries[key], !entry.isRefused { books.entries[key]!.isRefunded = true }
+        if let entry = books.entries[key], !entry.isRefused {
+            books.entries[key]!.isRefunded = true
+            books.onChange(books.entries[key]!)
+        }
         return answer(books.entries[key])
     }
 

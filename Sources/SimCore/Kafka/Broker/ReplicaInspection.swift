@@ -40,6 +40,15 @@ extension Broker {
             batches: replica.log.segments.flatMap(\.batches))
     }
 
+    /// What a consumer that reads everything committed could read from `offset` on. Linear in what is returned.
+    package func committedBatches(of partition: PartitionID, from offset: Int64) -> (batches: [StoredBatch], end: Int64) {
+        guard let index = replicaIndex(partition) else { return ([], offset) }
+        let log = replicas[index].log
+        var batches: [StoredBatch] = []
+        log.read(from: max(offset, log.startOffset), upTo: log.highWatermark, byteLimit: .max, into: &batches)
+        return (batches, max(offset, log.highWatermark))
+    }
+
     /// The partitions of which this broker has a replica, in order.
     package var partitions: [PartitionID] { replicas.map(\.id).sorted() }
 

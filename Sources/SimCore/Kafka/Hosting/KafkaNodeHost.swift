@@ -44,6 +44,8 @@ final class KafkaNodeHost: EventHandler, ProcessObserver, ConnectionDelegate {
         simulation.observe(process, by: self)
     }
 
+    var controllerMetadata: ClusterMetadata? { controller?.metadata }
+
     // MARK: The process
 
     func processStarted(_ process: ProcessID, incarnation: UInt32) {

@@ -41,6 +41,34 @@ public final class SimulatedKafkaCluster: @unchecked Sendable {
 
     func process(of node: NodeID) -> ProcessID { nodes[Int(node.rawValue)].process }
 
+    /// Looks at a partition from outside, without any message: what is committed from `offset` on, and where that ends.
+    ///
+    /// While the partition has no leader, or it is down, there is nothing new to see.
+    public func committedRecords(
+        of name: TopicPartition, from offset: Int64
+    ) -> (records: [ConsumerRecord], end: Int64) {
+        guard let metadata = nodes[0].controllerMetadata, let id = metadata.partitionID(name),
+            let leader = metadata.partition(id)?.leader, leader != .none,
+            simulation.state(of: process(of: leader)) == .running,
+            let broker = nodes[Int(leader.rawValue)].broker
+        else { return ([], offset) }
+        let (batches, end) = broker.committedBatches(of: id, from: offset)
+        var records: [ConsumerRecord] = []
+        for batch in batches {
+            guard case .records(let contents) = batch.batch.contents else { continue }
+            for index in contents.indices where batch.offset(ofRecord: index) >= offset {
+                let piece = FetchedRecords(topicPartition: name, batch: batch, range: index..<index + 1)
+                piece.appendRecords(to: &records)
+            }
+        }
+        return (records, end)
+    }
+
+    /// Partitions of a topic, as the controller knows them; zero when there is no such topic.
+    public func partitionCount(of topic: String) -> Int32 {
+        nodes[0].controllerMetadata?.topic(named: topic)?.partitionCount ?? 0
+    }
+
     /// The event log port for the code of one incarnation.
     public func eventLog(_ context: ProcessContext) -> any EventLog { SimulatedEventLog(self, context: context) }
 }

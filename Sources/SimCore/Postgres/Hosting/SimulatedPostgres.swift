@@ -36,6 +36,18 @@ public final class SimulatedPostgres: EventHandler, ProcessObserver, @unchecked 
         public init() {}
     }
 
+    /// A changed row of a durable transaction, as an observer outside of the system sees it: whole rows, before and after.
+    public struct DurableChange: Sendable {
+        public let table: String
+        public let old: Row?
+        public let new: Row?
+    }
+
+    /// Told of each transaction once it is durable, in commit order: for properties that follow a database step by step.
+    public var onDurableCommit: (([DurableChange]) -> Void)? {
+        didSet { server.recordsDurableCommits = onDurableCommit != nil }
+    }
+
     public var recovery = RecoveryTime()
     private var recoveryByteCount: UInt64 = 0
     /// Half of `wal_sender_timeout` (60 s): how often a consumer that is sent nothing else is sent a sign of life.
@@ -74,6 +86,7 @@ public final class SimulatedPostgres: EventHandler, ProcessObserver, @unchecked 
         let unsynced = server.unsyncedCommitEnds
         let kept = disk.drawSurvivors(of: unsynced.count)
         server.crash(survivingWAL: kept == 0 ? server.flushedLSN : unsynced[kept - 1])
+        reportDurableCommits()
     }
 
     // MARK: Events
@@ -105,6 +118,22 @@ public final class SimulatedPostgres: EventHandler, ProcessObserver, @unchecked 
         // Effects may feed back into the server only through later events, so the list is complete.
         for effect in effects { carryOut(effect) }
         effects.removeAll(keepingCapacity: true)
+        if !server.durableCommits.isEmpty { reportDurableCommits() }
+    }
+
+    private func reportDurableCommits() {
+        guard let onDurableCommit else { return }
+        let commits = server.durableCommits
+        server.durableCommits.removeAll(keepingCapacity: true)
+        for commit in commits {
+            onDurableCommit(
+                commit.changes.map { change in
+                    DurableChange(
+                        table: server.tables[Int(change.table)].layout.table.name,
+                        old: change.old.isEmpty ? nil : Row(change.old),
+                        new: change.new.isEmpty ? nil : Row(change.new))
+                })
+        }
     }
 
     fileprivate func opened(_ connection: PostgresConnectionID) {

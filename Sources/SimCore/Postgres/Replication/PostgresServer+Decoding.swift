@@ -7,6 +7,7 @@ extension PostgresServer {
             let commit = recentCommits[decodedCommitCount]
             guard commit.endLSN <= wal.flushedLSN else { break }
             decodedCommitCount += 1
+            if recordsDurableCommits { durableCommits.append(commit) }
             if !slots.isEmpty { decode(commit) }
         }
         if !slots.isEmpty { deliverToAll() }

@@ -54,6 +54,9 @@ public struct PostgresServer: Sendable {
     var decodedLog = DecodedLog()
     /// How many of the recent commits have been decoded.
     var decodedCommitCount = 0
+    /// Commits that have become durable since they were last taken, for whoever watches a simulated server from outside.
+    var durableCommits: [PostgresCommitRecord] = []
+    var recordsDurableCommits = false
 
     /// The time of the event that is handled.
     var now = Instant.epoch

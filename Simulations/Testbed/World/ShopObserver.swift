@@ -1,0 +1,86 @@
+import Domain
+import Ports
+import SimCore
+
+/// Watches a simulated shop from outside and lets Domain's own properties judge what it sees: durable rows as they are
+/// committed, records as they are committed in the log, the provider's books, and what customers were told.
+final class ShopObserver: EventHandler, @unchecked Sendable {
+    /// How often the logs are looked at. Well within their retention.
+    private static let sweepInterval = Nanoseconds.seconds(5)
+
+    private let simulation: Simulation
+    private let kafka: SimulatedKafkaCluster
+    private let books: GatewayProvider.Books
+    private(set) var judge = ShopJudge()
+    private var handler: HandlerID!
+    /// Topics whose records are followed.
+    var topics: [String] = []
+    private var positions: [TopicPartition: Int64] = [:]
+    private let changes: Dependency
+    private var reportedCount = 0
+
+    init(_ simulation: Simulation, kafka: SimulatedKafkaCluster, books: GatewayProvider.Books) {
+        self.simulation = simulation
+        self.kafka = kafka
+        self.books = books
+        changes = simulation.properties.dependency("shop")
+        handler = simulation.register(self)
+        simulation.schedule(at: simulation.now + Self.sweepInterval, handler, code: 1)
+        books.onChange = { [unowned self] in observeCapture($0) }
+        simulation.properties.always("the shop's properties", on: changes) { [unowned self] in verdict() }
+    }
+
+    /// Follows a service's database.
+    func watch(_ server: SimulatedPostgres, service name: String) {
+        let service = ShopServiceName.allCases.first { $0.name == name }!
+        server.onDurableCommit = { [unowned self] rows in
+            judge.observe(rows.map { CommittedChange(service, table: $0.table, old: $0.old, new: $0.new) })
+            if judge.violations.count > reportedCount { changes.changed() }
+        }
+    }
+
+    func observe(_ promise: OrderHistory.Promise, order: UniqueID) { judge.collector.observe(promise, order: order) }
+    func observe(_ sighting: OrderHistory.Sighting, order: UniqueID) { judge.collector.observe(sighting, order: order) }
+
+    /// Looks at the provider's entry after it changed.
+    func observeCapture(_ entry: GatewayProvider.Entry) {
+        guard !entry.isRefused else { return }
+        judge.collector.observeCapture(
+            key: entry.key, amount: Money(minorUnits: entry.amount, currency: "USD"), isRefunded: entry.isRefunded,
+            callback: entry.callback)
+    }
+
+    func handle(_ event: KernelEvent) {
+        sweep()
+        simulation.schedule(at: simulation.now + Self.sweepInterval, handler, code: 1)
+    }
+
+    func describe(_ event: KernelEvent) -> String { "the logs are looked at" }
+
+    /// Reads what is new in the logs.
+    private func sweep() {
+        for topic in topics {
+            for partition in 0..<kafka.partitionCount(of: topic) {
+                let name = TopicPartition(topic, partition)
+                let (records, end) = kafka.committedRecords(of: name, from: positions[name] ?? 0)
+                positions[name] = end
+                for record in records { judge.collector.observe(record) }
+            }
+        }
+    }
+
+    /// Judges everything that is left, once the run is quiet.
+    func finish(_ rest: (lags: [LivenessProperty.ConsumerLag], backlogs: [LivenessProperty.SlotBacklog])) {
+        sweep()
+        judge.finish(lags: rest.lags, backlogs: rest.backlogs)
+        changes.changed()
+    }
+
+    private func verdict() -> PropertyVerdict {
+        guard judge.violations.count > reportedCount else { return .holds }
+        let new = judge.violations[reportedCount...]
+        reportedCount = judge.violations.count
+        let text = new.prefix(5).map(\.description).joined(separator: "; ")
+        return .violated(new.count > 5 ? text + "; and \(new.count - 5) more" : text)
+    }
+}

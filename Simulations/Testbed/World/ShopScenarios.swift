@@ -1,0 +1,66 @@
+import Ports
+package import SimCore
+import Workloads
+
+/// The scenarios of the shop.
+package enum ShopScenarios {
+    package struct Entry: Sendable {
+        package let name: String
+        package let summary: String
+        let configure: @Sendable (inout ShopOptions) -> Void
+    }
+
+    package static let entries: [Entry] = [
+        Entry(name: "calm", summary: "the whole shop without faults") { $0.faults = [] },
+        Entry(name: "default", summary: "the whole shop under all faults, a different set of them for each seed") {
+            $0.faults = ShopFaults.allCases
+        },
+        Entry(name: "kafka-chaos", summary: "brokers and controller crash, freeze and lose power") {
+            $0.faults = [.kafka]
+        },
+        Entry(name: "postgres-failover", summary: "databases crash, freeze, lose power and fail to sync") {
+            $0.faults = [.postgres]
+        },
+        Entry(name: "network-split", summary: "partitions, loss, resets and answers that never come") {
+            $0.faults = [.network]
+        },
+        Entry(name: "black-friday", summary: "many orders at once for little stock, with services that crash") {
+            options in
+            options.faults = [.services, .gateway]
+            options.orderSpacing = .milliseconds(5)
+            options.productCount = 5
+            options.stockPerProduct = 60
+        },
+    ]
+
+    /// A scenario by name, with the options given.
+    package static func make(_ entry: Entry, _ options: ShopOptions) -> Scenario {
+        var options = options
+        entry.configure(&options)
+        let configured = options
+        return Scenario(entry.name, summary: entry.summary) { simulation in
+            let world = ShopWorld(simulation, configured)
+            let plan = FaultPlan(
+                entries: configured.faults.flatMap { $0.entries(brokers: world.kafka.brokerNames) },
+                safetyPhase: configured.safetyPhase, meanGap: .seconds(10))
+            return Scenario.Prepared(
+                faultPlan: configured.faults.isEmpty ? nil : plan, livenessBound: configured.livenessBound,
+                figures: { world.figures }
+            ) { context in
+                try await world.drive(context)
+            }
+        }
+    }
+}
+
+extension ShopWorld {
+    /// What came of the orders.
+    var figures: [(name: String, value: Int64)] {
+        var figures: [(name: String, value: Int64)] = [
+            ("orders", Int64(memory.orders.count)), ("acknowledged", Int64(memory.acknowledgedCount)),
+            ("rejected", Int64(memory.rejectedCount)), ("unanswered", Int64(memory.unansweredCount)),
+        ]
+        for status in memory.outcomes.keys.sorted() { figures.append((status.lowercased(), memory.outcomes[status]!)) }
+        return figures
+    }
+}
