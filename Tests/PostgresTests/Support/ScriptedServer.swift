@@ -1,6 +1,7 @@
 import Ports
-import SimCore
 import Testing
+
+@testable import SimCore
 
 /// A server driven by hand: tests open sessions, send requests and say when time passes and disks sync.
 final class ScriptedServer {
@@ -8,6 +9,8 @@ final class ScriptedServer {
     var now = Instant.epoch
     /// Whether each WAL sync completes at once; otherwise `finishSync()` completes it.
     var syncsAtOnce = true
+    /// Whether the storage is walked after each event.
+    var checksInvariants = false
     private(set) var pendingSync: LSN?
     private(set) var shipped: [LSN] = []
     private(set) var panicReason: String?
@@ -35,6 +38,7 @@ final class ScriptedServer {
     func handle(_ event: PostgresEvent) {
         var effects: [PostgresEffect] = []
         server.handle(event, now: now, effects: &effects)
+        if checksInvariants { server.checkInvariants() }
         for effect in effects { carryOut(effect) }
         while syncsAtOnce, pendingSync != nil { finishSync() }
     }

@@ -5,7 +5,7 @@ extension PostgresServer {
         let table = try tableNumber(of: insert.table)
         if !sessions[session].progress.isStarted {
             try validate(insert.onConflict, tables[table].layout)
-            _ = beginStatement(session)
+            _ = try beginStatement(session)
         }
         while sessions[session].progress.position < insert.rows.count {
             let values = insert.rows[sessions[session].progress.position]
@@ -35,6 +35,8 @@ extension PostgresServer {
                     return false
                 case .row(let row):
                     try checkVisibility(session, table, row)
+                    // That the row exists decided what the statement did.
+                    try trackRead(session, RowReference(table: Int32(table), row: row))
                     return true
                 }
             }
@@ -69,9 +71,13 @@ extension PostgresServer {
         while sessions[session].progress.insertedKeys < layout.keys.count {
             let key = sessions[session].progress.insertedKeys
             guard try claimKey(session, table, values, key, by: row) else { return false }
+            // Readers that looked for the key while this waited have not seen the row.
+            try trackWrite(session, table, row: nil, new: values, touched: 1 << UInt32(key))
             tables[table].addKeyEntry(row: row, values, key: key)
             sessions[session].progress.insertedKeys += 1
         }
+        let plainIndexes = layout.allIndexesMask & ~((1 << UInt32(layout.keys.count)) - 1)
+        try trackWrite(session, table, row: nil, new: values, touched: plainIndexes)
         tables[table].addPlainEntries(row: row, values)
         sessions[session].progress.insertedRow = TableStore.none
         let reference = RowReference(table: Int32(table), row: row)
@@ -127,6 +133,7 @@ extension PostgresServer {
             let text = "ON CONFLICT DO UPDATE command cannot affect row a second time"
             throw failure(.cardinalityViolation, text)
         }
+        try trackRead(session, row)
         assignTransactionID(session)
         guard RowCondition.isSatisfied(condition, by: version.values) else {
             _ = wal.append(byteCount: WriteAheadLog.lockByteCount)

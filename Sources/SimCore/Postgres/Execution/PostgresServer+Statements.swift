@@ -25,8 +25,9 @@ extension PostgresServer {
     }
 
     /// Begins a statement: takes its snapshot and counts the command.
-    mutating func beginStatement(_ session: Int) -> StatementSnapshot {
+    mutating func beginStatement(_ session: Int) throws(DatabaseError) -> StatementSnapshot {
         let snapshot = takeSnapshot(session)
+        try checkDoom(session)
         sessions[session].progress.isStarted = true
         sessions[session].progress.sequence = snapshot.sequence
         sessions[session].transaction.command += 1
@@ -40,7 +41,7 @@ extension PostgresServer {
     /// Fetches candidates of a condition in the order of an access path.
     mutating func fetchCandidates(
         _ session: Int, _ table: Int, _ path: AccessPath, _ condition: [Comparison], limit: Int?
-    ) {
+    ) throws(DatabaseError) {
         if case .index(let scan) = path, scan.number >= tables[table].layout.table.indexes.count {
             tables[table].prepareOrder(ofKey: scan.number - tables[table].layout.table.indexes.count)
         }
@@ -52,6 +53,9 @@ extension PostgresServer {
             path, condition, snapshot, limit: limit, resumesAfter: &resumesAfter, into: &candidates)
         sessions[session].progress.resumesAfter = resumesAfter
         swap(&candidates, &sessions[session].progress.candidates)
+        if sessions[session].transaction.isolation == .serializable {
+            try trackReads(session, table, path, condition)
+        }
     }
 
     /// The version of a row, locked by the session, that a statement may act on.
@@ -96,9 +100,9 @@ extension PostgresServer {
         if !sessions[session].progress.isStarted {
             try validate(select.condition, layout)
             try validate(select.sortKeys)
-            _ = beginStatement(session)
+            _ = try beginStatement(session)
             if limit == 0 { return true }
-            fetchCandidates(session, table, path, select.condition, limit: limit)
+            try fetchCandidates(session, table, path, select.condition, limit: limit)
             sortCandidates(session, table, path, select.sortKeys)
         }
         if select.lock == .none {
@@ -129,7 +133,7 @@ extension PostgresServer {
             if sessions[session].progress.position == sessions[session].progress.candidates.count {
                 guard sessions[session].progress.resumesAfter != nil else { return true }
                 let missing = limit.map { $0 - sessions[session].progress.affected }
-                fetchCandidates(session, table, path, select.condition, limit: missing)
+                try fetchCandidates(session, table, path, select.condition, limit: missing)
                 continue
             }
             let position = sessions[session].progress.position
@@ -184,9 +188,9 @@ extension PostgresServer {
         if !sessions[session].progress.isStarted {
             let layout = tables[table].layout
             try validate(delete.condition, layout)
-            _ = beginStatement(session)
+            _ = try beginStatement(session)
             let path = AccessPath.plan(layout, delete.condition, [], limit: nil)
-            fetchCandidates(session, table, path, delete.condition, limit: nil)
+            try fetchCandidates(session, table, path, delete.condition, limit: nil)
         }
         while sessions[session].progress.position < sessions[session].progress.candidates.count {
             let position = sessions[session].progress.position
@@ -194,7 +198,7 @@ extension PostgresServer {
             guard lockCandidate(session, row) else { return false }
             if let version = try currentVersion(session, row, delete.condition) {
                 let old = tables[table].values(version)
-                writeVersion(session, row, old: old, new: [], touched: 0, kind: .delete)
+                try writeVersion(session, row, old: old, new: [], touched: 0, kind: .delete)
                 if delete.isReturning { sessions[session].progress.rows.append(Row(old)) }
                 sessions[session].progress.affected += 1
             }

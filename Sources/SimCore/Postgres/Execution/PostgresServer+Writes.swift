@@ -4,9 +4,13 @@ extension PostgresServer {
     /// Puts a new version on a row that the session has locked, with its WAL record.
     mutating func writeVersion(
         _ session: Int, _ row: RowReference, old: [Value], new: [Value], touched: UInt32, kind: LoggedChange.Kind
-    ) {
-        assignTransactionID(session)
+    ) throws(DatabaseError) {
         let table = Int(row.table)
+        if sessions[session].transaction.isolation == .serializable {
+            try trackWrite(session, table, row: row.row, new: new, touched: touched)
+            trackFreedKeys(session, table, old, new: new, touched: touched)
+        }
+        assignTransactionID(session)
         let newest = tables[table].rows[Int(row.row)].newest
         let own = VersionStamp.own(session: session)
         let command = sessions[session].transaction.command
@@ -33,9 +37,9 @@ extension PostgresServer {
             let layout = tables[table].layout
             try validate(update.condition, layout)
             try validate(update.assignments, layout, isOnConflict: false)
-            _ = beginStatement(session)
+            _ = try beginStatement(session)
             let path = AccessPath.plan(layout, update.condition, [], limit: nil)
-            fetchCandidates(session, table, path, update.condition, limit: nil)
+            try fetchCandidates(session, table, path, update.condition, limit: nil)
         }
         while sessions[session].progress.position < sessions[session].progress.candidates.count {
             let position = sessions[session].progress.position
@@ -79,7 +83,7 @@ extension PostgresServer {
             }
             key += 1
         }
-        writeVersion(session, row, old: old, new: new, touched: touched, kind: .update)
+        try writeVersion(session, row, old: old, new: new, touched: touched, kind: .update)
         if isReturning { sessions[session].progress.rows.append(Row(new)) }
         sessions[session].progress.affected += 1
         return true
@@ -151,6 +155,7 @@ extension PostgresServer {
             waitForTransaction(session, of: other)
             return false
         case .row:
+            try trackViolation(session, table, key: key, values)
             let name = tables[table].layout.keys[key].name
             let text = "duplicate key value violates unique constraint \"\(name)\""
             throw failure(.uniqueViolation, text, constraint: name)

@@ -55,22 +55,29 @@ extension TableStore {
         _ key: Int, _ condition: [Comparison], _ snapshot: StatementSnapshot,
         into candidates: inout ContiguousArray<UInt32>
     ) {
+        let start = candidates.count
+        forEachKeyHash(key, condition) { hash in
+            var position = uniqueIndexes[key].start(hash: hash)
+            while let row = uniqueIndexes[key].next(hash: hash, position: &position) {
+                if isMatch(row, condition, snapshot) { candidates.append(row) }
+            }
+        }
+        removeRepetitions(&candidates, from: start)
+    }
+
+    /// The hash of each combination of the values that the condition gives for a key's columns.
+    func forEachKeyHash(_ key: Int, _ condition: [Comparison], _ body: (UInt64) -> Void) {
         let lists = layout.keys[key].columns.map { column in
             condition.first {
                 $0.column.ordinal == column && ($0.comparisonOperator == .equal || $0.comparisonOperator == .isIn)
-            }!
-            .operands
+            }!.operands
         }
         guard lists.allSatisfy({ !$0.isEmpty }) else { return }
-        let start = candidates.count
         var choice = [Int](repeating: 0, count: lists.count)
         while true {
             var hash = KeyHash()
             for (list, index) in zip(lists, choice) { hash.combine(list[index]) }
-            var position = uniqueIndexes[key].start(hash: hash.state)
-            while let row = uniqueIndexes[key].next(hash: hash.state, position: &position) {
-                if isMatch(row, condition, snapshot) { candidates.append(row) }
-            }
+            body(hash.state)
             var digit = 0
             while digit < lists.count {
                 choice[digit] += 1
@@ -78,9 +85,8 @@ extension TableStore {
                 choice[digit] = 0
                 digit += 1
             }
-            if digit == lists.count { break }
+            if digit == lists.count { return }
         }
-        removeRepetitions(&candidates, from: start)
     }
 
     /// Leaves each row once: a value may be listed twice, or a row be found under two of its keys.
@@ -101,20 +107,15 @@ extension TableStore {
         resumesAfter: inout OrderedEntry?, into candidates: inout ContiguousArray<UInt32>
     ) {
         let index = orderedIndexes[scan.number]!
-        let fixed = index.columns[..<scan.equalCount].map { column in
-            condition.first { $0.column.ordinal == column && $0.comparisonOperator == .equal }!.operands[0]
-        }
-        if let listColumn = scan.listColumn {
+        if scan.listColumn != nil {
             let start = candidates.count
-            let list = condition.first { $0.column.ordinal == listColumn && $0.comparisonOperator == .isIn }!.operands
-            for value in list {
-                let bound = OrderedBound(fixed + [value])
-                walk(index, from: bound, to: bound, condition, snapshot, into: &candidates)
+            for bounds in allBounds(scan, index, condition) {
+                walk(index, from: bounds.lower, to: bounds.upper, condition, snapshot, into: &candidates)
             }
             removeRepetitions(&candidates, from: start)
             return
         }
-        let bounds = range(scan, index, fixed, condition)
+        let bounds = allBounds(scan, index, condition)[0]
         if scan.providesOrder, let limit {
             let stop = candidates.count + limit
             if scan.isDescending {
@@ -132,8 +133,23 @@ extension TableStore {
 
     typealias Bounds = (lower: OrderedBound, upper: OrderedBound)
 
+    /// The ranges that a scan runs over: one, or one for each value of a list.
+    func allBounds(_ scan: IndexScan, _ index: OrderedIndex, _ condition: [Comparison]) -> [Bounds] {
+        let fixed = index.columns[..<scan.equalCount].map { column in
+            condition.first { $0.column.ordinal == column && $0.comparisonOperator == .equal }!.operands[0]
+        }
+        guard let listColumn = scan.listColumn else { return [range(scan, index, fixed, condition)] }
+        let list = condition.first { $0.column.ordinal == listColumn && $0.comparisonOperator == .isIn }!.operands
+        return list.map { value in
+            let bound = OrderedBound(fixed + [value])
+            return (bound, bound)
+        }
+    }
+
     /// The bounds that equalities and inequalities give. Exclusive ones are widened: the condition is checked anyway.
-    func range(_ scan: IndexScan, _ index: OrderedIndex, _ fixed: [Value], _ condition: [Comparison]) -> Bounds {
+    private func range(
+        _ scan: IndexScan, _ index: OrderedIndex, _ fixed: [Value], _ condition: [Comparison]
+    ) -> Bounds {
         var lower = fixed
         var upper = fixed
         if scan.hasRange {

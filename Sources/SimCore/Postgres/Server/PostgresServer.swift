@@ -31,6 +31,9 @@ public struct PostgresServer: Sendable {
     /// Rows with versions to free once no snapshot sees them, in the order of the sequence that replaced them.
     var garbage = PostgresQueue<Garbage>()
 
+    /// Reads, writes and their conflicts among SERIALIZABLE transactions.
+    var serialization = SerializationGraph()
+
     var wal = WriteAheadLog()
     /// Commit records not yet durable everywhere they must be, in the order of their LSNs.
     var recentCommits = PostgresQueue<PostgresCommitRecord>()

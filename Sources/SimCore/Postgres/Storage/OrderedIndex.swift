@@ -72,7 +72,7 @@ struct OrderedIndex {
             second: columns.count > 1 ? ValueOrdering.sortingPrefix(values[columns[1]]) : 0, values: values, row: row)
     }
 
-    private func precedes(_ left: OrderedEntry, _ right: OrderedEntry) -> Bool {
+    func precedes(_ left: OrderedEntry, _ right: OrderedEntry) -> Bool {
         if left.first != right.first { return left.first < right.first }
         var column = 0
         if isFirstExact && left.first != .max {

@@ -184,10 +184,12 @@ struct TableStore {
         }
         if oldestSeen == Self.none { return false }
         var newer = oldestSeen
+        var touched: UInt32 = 0
         while versions[Int(oldestSeen)].older != Self.none {
             let old = versions[Int(oldestSeen)].older
             let values = versions[Int(old)].values
-            let touched = versions[Int(newer)].isDeleted ? layout.allIndexesMask : versions[Int(newer)].touched
+            // What an older version shares with this one it may still differ in from those that stay.
+            touched |= versions[Int(newer)].isDeleted ? layout.allIndexesMask : versions[Int(newer)].touched
             // Unlinked one by one: an older version may still need the entry.
             versions[Int(oldestSeen)].older = versions[Int(old)].older
             if touched != 0 { dropEntries(of: values, row: row, touched) }

@@ -14,6 +14,7 @@ extension PostgresServer {
             sequence = commitSequence
             sessions[session].transaction.snapshot = sequence
             holdSnapshot(session, sequence)
+            if sessions[session].transaction.isolation == .serializable { beginSerializable(session, sequence) }
         }
         return StatementSnapshot(sequence: sequence, ownStamp: VersionStamp.own(session: session))
     }
@@ -70,7 +71,14 @@ extension PostgresServer {
 
     /// Commits: answers at once when nothing was written, otherwise when the commit record is durable as required.
     mutating func commit(_ session: Int) {
+        do throws(DatabaseError) {
+            try prepareSerializable(session)
+        } catch {
+            fail(session, error)
+            return
+        }
         guard sessions[session].transaction.id != 0 else {
+            commitSerializable(session, isReadOnly: true)
             endTransaction(session)
             finishBatch(session)
             return
@@ -100,7 +108,9 @@ extension PostgresServer {
 
     /// The transaction is over for everyone: its versions are visible, its locks free.
     mutating func becomeVisible(_ session: Int) {
+        let isReadOnly = sessions[session].transaction.writes.isEmpty
         stampWrites(session)
+        commitSerializable(session, isReadOnly: isReadOnly)
         endTransaction(session)
         vacuum()
     }
@@ -120,6 +130,7 @@ extension PostgresServer {
     /// Undoes everything the transaction wrote and frees its locks. Its state becomes the caller's to set.
     mutating func abortTransaction(_ session: Int) {
         withdrawUnfinishedInsert(session)
+        abortSerializable(session)
         while let row = sessions[session].transaction.writes.popLast() {
             tables[Int(row.table)].popVersion(row: row.row)
         }

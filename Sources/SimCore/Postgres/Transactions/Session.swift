@@ -71,6 +71,8 @@ extension PostgresServer {
         var locks: ContiguousArray<RowReference> = []
         var changes: ContiguousArray<LoggedChange> = []
         var commitEnd = LSN.zero
+        /// Its place in the serialization graph; -1 below SERIALIZABLE, and before its snapshot.
+        var serializableNode = -1
     }
 
     /// A server process with its connection: what runs, what its transaction did, what it waits for.

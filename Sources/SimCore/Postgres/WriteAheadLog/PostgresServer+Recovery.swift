@@ -50,6 +50,7 @@ extension PostgresServer {
         crashCount &+= 1
         undoSessions(keeping: position)
         heldSnapshots.removeAll()
+        serialization = SerializationGraph()
         commitSequence += 1
         vacuum()
         precondition(garbage.isEmpty, "versions are left that some snapshot of a dead session holds")
