@@ -17,6 +17,7 @@ final class ScriptedServer {
     private(set) var closed: [PostgresConnectionID: DatabaseError] = [:]
     private(set) var delivered: [PostgresConnectionID: [CommittedTransaction]] = [:]
     private(set) var syncCount = 0
+    private(set) var lostStandbyCount = 0
     private var timers: [(at: Instant, id: PostgresTimerID)] = []
     private var replies: [PostgresConnectionID: [(PostgresRequestID, PostgresReply)]] = [:]
     private var connectionCount: UInt64 = 0
@@ -53,6 +54,7 @@ final class ScriptedServer {
         case .shipWAL(let position): shipped.append(position)
         case .deliver(let connection, let transactions): delivered[connection, default: []] += transactions
         case .close(let connection, let error): closed[connection] = error
+        case .standbyLost: lostStandbyCount += 1
         case .panic(let reason): panicReason = reason
         }
     }
@@ -98,6 +100,15 @@ final class ScriptedServer {
         replies = [:]
         delivered = [:]
         server.crash(survivingWAL: position ?? server.flushedLSN)
+        server.finishRecovery()
+    }
+
+    /// Promotes the standby with the WAL up to that position, in the place of the primary.
+    func failOver(to position: LSN) {
+        pendingSync = nil
+        replies = [:]
+        delivered = [:]
+        server.failOver(to: position)
         server.finishRecovery()
     }
 }

@@ -152,7 +152,7 @@ public final class SimulatedPostgres: EventHandler, ProcessObserver, @unchecked 
         case .setTimer(let timer, let time):
             simulation.schedule(at: time, handler, code: Code.timer.rawValue, first: timer.rawValue)
         case .syncWAL(let position): sync(upTo: position)
-        case .shipWAL: break
+        case .shipWAL, .standbyLost: break
         case .deliver(let connection, let transactions):
             transport.send(.transactions(transactions), on: ConnectionID(word: connection.rawValue), from: .server)
         case .close(let connection, let error):

@@ -12,6 +12,8 @@ struct LogicalSlot {
     /// What a crash leaves of the two: their values at the last checkpoint.
     var persistedConfirmedFlushLSN: LSN
     var persistedRestartLSN: LSN
+    /// What the standby knows of it, when slots are synchronised.
+    var synchronizedConfirmedLSN: LSN
     /// Session of the consumer; -1 for none.
     var consumer = -1
     /// Transactions that may still be sent.
@@ -28,6 +30,7 @@ struct LogicalSlot {
         restartLSN = position
         persistedConfirmedFlushLSN = position
         persistedRestartLSN = position
+        synchronizedConfirmedLSN = position
     }
 
     func isPublished(_ table: Int32) -> Bool { Int(table) < publishes.count && publishes[Int(table)] }

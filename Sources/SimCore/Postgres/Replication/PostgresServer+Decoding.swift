@@ -1,11 +1,14 @@
 import Ports
 
 extension PostgresServer {
-    /// Hands the commit records that have become durable to the slots: logical decoding reads flushed WAL only.
+    /// Hands the commit records that have become durable to the slots: logical decoding reads flushed WAL only, and of
+    /// synchronised slots only what the standby has too (`synchronized_standby_slots`).
     mutating func decodeFlushedCommits() {
+        var limit = wal.flushedLSN
+        if settings.synchronizesSlots, let acknowledged = standby?.acknowledgedLSN { limit = min(limit, acknowledged) }
         while decodedCommitCount < recentCommits.count {
             let commit = recentCommits[decodedCommitCount]
-            guard commit.endLSN <= wal.flushedLSN else { break }
+            guard commit.endLSN <= limit else { break }
             decodedCommitCount += 1
             if recordsDurableCommits { durableCommits.append(commit) }
             if !slots.isEmpty { decode(commit) }

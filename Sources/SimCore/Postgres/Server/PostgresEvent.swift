@@ -62,6 +62,10 @@ public enum PostgresEvent: Sendable {
     /// A sync failed: the server panics, since it cannot know what is on disk. Source: the PostgreSQL wiki, "Fsync
     /// Errors"; `data_sync_retry`.
     case walSyncFailed
+    /// A standby was made from a base backup, and streams from now on.
+    case standbyAttached
+    /// The standby will not come back.
+    case standbyDetached
     /// The standby has WAL up to this position on its disk.
     case standbyAcknowledged(LSN)
     /// Starts a checkpoint now, as the command CHECKPOINT does.
@@ -77,6 +81,8 @@ public enum PostgresEffect: Sendable {
     case syncWAL(upTo: LSN)
     /// Send the WAL up to that position to the standby.
     case shipWAL(upTo: LSN)
+    /// The standby has fallen behind the WAL that is kept for it: it needs a new base backup.
+    case standbyLost
     /// Committed transactions for the consumer of a slot.
     case deliver(PostgresConnectionID, [CommittedTransaction])
     /// Close the connection; the server has forgotten it.

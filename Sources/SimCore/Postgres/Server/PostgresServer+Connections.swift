@@ -50,8 +50,13 @@ extension PostgresServer {
     }
 
     mutating func cancel(_ connection: PostgresConnectionID) {
-        guard let session = sessionOfConnection[connection], sessions[session].wait.isForLock else { return }
-        interrupt(session, failure(.queryCanceled, "canceling statement due to user request"))
+        guard let session = sessionOfConnection[connection] else { return }
+        switch sessions[session].wait {
+        case .row, .transaction:
+            interrupt(session, failure(.queryCanceled, "canceling statement due to user request"))
+        case .standby: cancelStandbyWait(session)
+        case .walSync, .nothing: break
+        }
     }
 
     mutating func terminate(_ connection: PostgresConnectionID) {
@@ -62,6 +67,7 @@ extension PostgresServer {
         if sessions[session].transaction.state == .committing {
             // Its commit record is written: it commits, and nobody is told.
             sessions[session].isOrphaned = true
+            if case .standby = sessions[session].wait { cancelStandbyWait(session) }
             return
         }
         sessions[session].wait = .nothing

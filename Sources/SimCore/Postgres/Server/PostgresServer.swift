@@ -51,6 +51,13 @@ public struct PostgresServer: Sendable {
     /// Tells timers of before a crash from later ones.
     var crashCount: UInt32 = 0
 
+    // Streaming replication.
+    var standby: StandbyLink?
+    /// Sessions whose commit waits for the standby, in the order of their commit records.
+    var standbyWaiters = PostgresQueue<Int>()
+    /// Grows with each promotion.
+    public internal(set) var timeline: UInt32 = 1
+
     // Logical replication.
     var slots: [LogicalSlot] = []
     var slotCreations: [SlotCreation] = []
@@ -104,7 +111,9 @@ public struct PostgresServer: Sendable {
         case .terminated(let connection): terminate(connection)
         case .walSyncFailed: panic("could not fsync the write-ahead log")
         case .checkpointRequested: startCheckpoint()
-        case .standbyAcknowledged: break
+        case .standbyAcknowledged(let position): acknowledgeStandby(position)
+        case .standbyAttached: attachStandby()
+        case .standbyDetached: detachStandby()
         }
         runRunnable()
         swap(&self.effects, &effects)

@@ -23,6 +23,7 @@ extension PostgresServer {
             redoLSN: redo, endLSN: wal.insertLSN,
             slots: slots.map { ($0.name, $0.confirmedFlushLSN, $0.restartLSN) })
         invalidateSlots()
+        invalidateStandby()
         syncWAL()
     }
 

@@ -18,10 +18,9 @@ extension PostgresServer {
         wal.finishSync(upTo: position)
         while let session = wal.committers.first, sessions[session].transaction.commitEnd <= wal.flushedLSN {
             _ = wal.committers.removeFirst()
-            sessions[session].wait = .nothing
-            becomeVisible(session)
-            finishBatch(session)
+            if commitsNeedStandby { waitForStandby(session) } else { finishCommit(session) }
         }
+        shipToStandby()
         decodeFlushedCommits()
         releaseRecentCommits()
         finishCheckpoint()
@@ -32,9 +31,17 @@ extension PostgresServer {
         }
     }
 
-    /// Forgets commit records that a crash cannot undo any more.
+    /// A commit is durable as it must be: it becomes visible, and the client is told.
+    mutating func finishCommit(_ session: Int) {
+        sessions[session].wait = .nothing
+        becomeVisible(session)
+        finishBatch(session)
+    }
+
+    /// Forgets commit records that neither a crash nor a failover can undo any more, and that have been decoded.
     mutating func releaseRecentCommits() {
-        while let commit = recentCommits.first, commit.endLSN <= wal.flushedLSN {
+        let kept = min(wal.flushedLSN, standby?.acknowledgedLSN ?? wal.flushedLSN)
+        while decodedCommitCount > 0, let commit = recentCommits.first, commit.endLSN <= kept {
             var released = recentCommits.removeFirst()
             decodedCommitCount -= 1
             recycle(&released.changes)

@@ -34,6 +34,7 @@ extension PostgresServer {
             slots[slot].restartLSN = min(slots[slot].persistedRestartLSN, survivingWAL)
         }
         wal.truncate(to: survivingWAL)
+        if let acknowledged = standby?.acknowledgedLSN { standby?.shippedLSN = acknowledged }
         decodeFlushedCommits()
         releaseRecentCommits()
         availability = .recovering
@@ -59,6 +60,7 @@ extension PostgresServer {
         }
         decodedCommitCount = min(decodedCommitCount, recentCommits.count)
         runnable = PostgresQueue()
+        standbyWaiters = PostgresQueue()
         openTransactions = PostgresQueue()
         slotCreations = []
         runningCheckpoint = nil
