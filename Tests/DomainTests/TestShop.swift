@@ -160,15 +160,9 @@ final class TestShop {
     /// Everything that the properties find wrong, when nothing is left to do.
     func violations(_ tell: (inout HistoryCollector) -> Void = { _ in }) -> [Violation] {
         var judge = ShopJudge()
-        let databases: [(ShopServiceName, MemoryDatabase)] = [
-            (.order, orderDatabase), (.payment, paymentDatabase), (.inventory, inventoryDatabase),
-            (.shipping, shippingDatabase), (.notification, notificationDatabase),
-        ]
-        for (service, database) in databases {
-            for transaction in database.committedRows {
-                judge.observe(
-                    transaction.map { CommittedChange(service, table: $0.table, old: $0.pair.old, new: $0.pair.new) })
-            }
+        for (service, transaction) in committedInOrder() {
+            judge.observe(
+                transaction.map { CommittedChange(service, table: $0.table, old: $0.pair.old, new: $0.pair.new) })
         }
         for topic in ["order", "payment", "inventory", "shipping"].map(AggregateType.topic) {
             for record in eventLog.records(of: topic) { judge.collector.observe(record) }
@@ -180,5 +174,27 @@ final class TestShop {
         tell(&judge.collector)
         judge.finish(lags: [], backlogs: [])
         return judge.violations
+    }
+
+    /// The committed transactions of all databases, one database after the other.
+    func committedInOrder() -> [(ShopServiceName, [(table: String, pair: RowPair)])] {
+        let databases: [(ShopServiceName, MemoryDatabase)] = [
+            (.order, orderDatabase), (.payment, paymentDatabase), (.inventory, inventoryDatabase),
+            (.shipping, shippingDatabase), (.notification, notificationDatabase),
+        ]
+        // Each service deletes what is finished last, so that orders are not forgotten before all is told.
+        let all = databases.flatMap { service, database in database.committedRows.map { (service, $0) } }
+        let isArchiving = { (transaction: [(table: String, pair: RowPair)]) in
+            transaction.contains { $0.pair.new == nil && $0.table != "parked_events" && $0.table != "inbox" }
+        }
+        return all.filter { !isArchiving($0.1) } + all.filter { isArchiving($0.1) }
+    }
+
+    func sweepJanitors() async throws {
+        try await order.housekeeping.sweep()
+        try await payment.housekeeping.sweep()
+        try await inventory.housekeeping.sweep()
+        try await shipping.housekeeping.sweep()
+        try await notification.housekeeping.sweep()
     }
 }

@@ -33,7 +33,11 @@ public final class MemoryDatabase: Database, ChangeStreams {
 
     let state = Mutex(State())
 
-    public init(_ schema: Schema) {
+    /// Whether a change stream that has nothing takes a while, for loops that run by themselves.
+    let waitsForChanges: Bool
+
+    public init(_ schema: Schema, waitsForChanges: Bool = false) {
+        self.waitsForChanges = waitsForChanges
         state.withLock { state in
             for table in schema.tables { state.tables[table.name] = MemoryTable(table) }
         }
@@ -127,6 +131,7 @@ final class MemoryStream: ChangeStream {
             return Array(coming.prefix(maximumTransactions))
         }
         if let last = found.last { position.withLock { $0 = last.endLSN } }
+        if found.isEmpty && database.waitsForChanges { try await Task.sleep(nanoseconds: 1_000_000) }
         return found
     }
 

@@ -13,8 +13,11 @@ public final class MemoryEventLog: EventLog {
 
     let state = Mutex(State())
     let partitionCount: Int
+    /// Whether a poll that finds nothing takes a while, for loops that run by themselves.
+    let waitsForRecords: Bool
 
-    public init(topics: [String], partitionCount: Int = 3) {
+    public init(topics: [String], partitionCount: Int = 3, waitsForRecords: Bool = false) {
+        self.waitsForRecords = waitsForRecords
         self.partitionCount = partitionCount
         state.withLock { state in
             for topic in topics { state.topics[topic] = Array(repeating: [], count: partitionCount) }
@@ -117,7 +120,13 @@ final class MemoryConsumer: EventConsumer {
 
     func poll(maximumRecords: Int, timeout: Nanoseconds) async throws -> [ConsumerRecord] {
         if let listener = join() { await listener.onAssigned(assignment) }
-        return state.withLock { state in
+        let records = fetch(maximumRecords)
+        if records.isEmpty && log.waitsForRecords { try await Task.sleep(nanoseconds: 1_000_000) }
+        return records
+    }
+
+    private func fetch(_ maximumRecords: Int) -> [ConsumerRecord] {
+        state.withLock { state in
             var records: [ConsumerRecord] = []
             for index in state.positions.indices {
                 let position = state.positions[index]

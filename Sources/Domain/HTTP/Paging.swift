@@ -27,10 +27,12 @@ struct Page: Sendable {
             return
         }
         let parts = text.split(separator: "_", omittingEmptySubsequences: false)
-        guard parts.count == 2, let microseconds = Int64(parts[0]), let id = UniqueID(parts[1]),
-            abs(microseconds.multipliedReportingOverflow(by: 1_000).partialValue) / 1_000 == abs(microseconds)
-        else { throw .invalid("cursor", "must be the nextCursor of an earlier page") }
-        after = (Instant(nanosecondsSinceEpoch: microseconds * 1_000), id)
+        guard parts.count == 2, let microseconds = Int64(parts[0]), let id = UniqueID(parts[1]) else {
+            throw .invalid("cursor", "must be the nextCursor of an earlier page")
+        }
+        let (nanoseconds, overflow) = microseconds.multipliedReportingOverflow(by: 1_000)
+        guard !overflow else { throw .invalid("cursor", "must be the nextCursor of an earlier page") }
+        after = (Instant(nanosecondsSinceEpoch: nanoseconds), id)
     }
 
     /// What reads the page, with `extra` rows more for those of the cursor's own instant that are left out again.

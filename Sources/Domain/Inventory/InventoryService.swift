@@ -15,7 +15,7 @@ public struct InventoryService: ShopService {
     private let ports: ServicePorts
     private let settings: ShopSettings
     let consumer: EventConsumerLoop<InventoryEventHandler>
-    private let housekeeping: Housekeeping
+    let housekeeping: Housekeeping
     public let handler: any HTTPHandler
 
     public init(_ ports: ServicePorts, settings: ShopSettings = ShopSettings()) {

@@ -16,7 +16,7 @@ public struct NotificationService: ShopService {
     private let settings: ShopSettings
     let consumer: EventConsumerLoop<NotificationEventHandler>
     private let subscribers: FeedSubscribers
-    private let housekeeping: Housekeeping
+    let housekeeping: Housekeeping
     public let handler: any HTTPHandler
 
     public init(_ ports: ServicePorts, settings: ShopSettings = ShopSettings()) {

@@ -21,7 +21,7 @@ public struct OrderService: ShopService {
     private let settings: ShopSettings
     let consumer: EventConsumerLoop<OrderEventHandler>
     private let subscribers: SubscriberHub<OrderChange>
-    private let housekeeping: Housekeeping
+    let housekeeping: Housekeeping
     public let handler: any HTTPHandler
 
     public init(_ ports: ServicePorts, settings: ShopSettings = ShopSettings()) {

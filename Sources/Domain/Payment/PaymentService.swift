@@ -16,7 +16,7 @@ public struct PaymentService: ShopService {
     let consumer: EventConsumerLoop<PaymentEventHandler>
     private let gatewayCalls: PaymentGatewayCalls
     private let expiry: PaymentExpiry
-    private let housekeeping: Housekeeping
+    let housekeeping: Housekeeping
     public let handler: any HTTPHandler
 
     public init(_ ports: ServicePorts, gateway: any PaymentGateway, settings: ShopSettings = ShopSettings()) {

@@ -16,7 +16,7 @@ public struct ShippingService: ShopService {
     private let ports: ServicePorts
     private let settings: ShopSettings
     let consumer: EventConsumerLoop<ShippingEventHandler>
-    private let housekeeping: Housekeeping
+    let housekeeping: Housekeeping
     public let handler: any HTTPHandler
 
     public init(_ ports: ServicePorts, settings: ShopSettings = ShopSettings()) {

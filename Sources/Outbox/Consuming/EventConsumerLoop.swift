@@ -49,6 +49,7 @@ public struct EventConsumerLoop<Handler: EventHandler>: Sendable {
         var session = try await open()
         do {
             while true {
+                try Task.checkCancellation()
                 try await pollOnce(&session)
                 didPoll()
             }

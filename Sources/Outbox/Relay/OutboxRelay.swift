@@ -43,6 +43,7 @@ public struct OutboxRelay: Sendable {
         do {
             if session.needsSnapshot { try await publishSnapshot(session.producer) }
             while true {
+                try Task.checkCancellation()
                 try await publishOnce(&session)
                 didProgress()
             }
