@@ -212,6 +212,8 @@ public final class Simulation: @unchecked Sendable {
         processes.forEach { process in
             process.context = nil
             process.observers = []
+            // It holds the ports that it calls, and they hold the simulation.
+            process.main = nil
         }
         disks = []
         handlerObjects = []

@@ -28,8 +28,8 @@ final class SimulatedProcess {
     let id: ProcessID
     let name: String
     let errorPolicy: ErrorPolicy
-    /// `nil` for a process that consists of event handlers only, such as a simulated broker.
-    let main: Main?
+    /// `nil` for a process that consists of event handlers only, such as a simulated broker; let go of when the run is over.
+    var main: Main?
     var state: ProcessState = .idle
     /// Grows with each start; zero before the first.
     var incarnation: UInt32 = 0
