@@ -132,11 +132,12 @@ extension Simulation {
     /// Counts who takes part in the second half of an instant that seems not to end, and fails when it is over.
     @inline(never)
     private func noteSpinning() {
+        // Who was busy at an instant that did end is not to blame for this one.
+        if state.pointee.instantStepCount == state.pointee.instantStepLimit / 2 + 1 { spinners.removeAll() }
         let index = state.pointee.currentProcess
-        let subject = index == .max ? "the simulation itself" : processes[Int(index)].name
-        spinners[subject, default: 0] += 1
+        if index != .max { spinners[processes[Int(index)].name, default: 0] += 1 }
         guard state.pointee.instantStepCount >= state.pointee.instantStepLimit else { return }
-        let worst = spinners.keys.sorted().max { spinners[$0]! < spinners[$1]! } ?? "somebody"
+        let worst = spinners.keys.sorted().max { spinners[$0]! < spinners[$1]! } ?? "the simulation itself"
         fail(
             .livelock, worst,
             "\(state.pointee.instantStepCount) steps at one instant without time going on; \(worst) spins")

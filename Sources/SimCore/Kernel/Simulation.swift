@@ -49,7 +49,7 @@ public final class Simulation: @unchecked Sendable {
     let kernelHandler: HandlerID
     /// What ``run(driver:)`` returns is made from here once it has ended.
     var isRunning = false
-    /// Spins seen after half of the steps that one instant may have, by subject.
+    /// Steps after the first half of those that one instant may have, by process.
     var spinners: [String: Int] = [:]
 
     public init(_ settings: SimulationSettings) {
