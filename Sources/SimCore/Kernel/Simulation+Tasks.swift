@@ -74,7 +74,11 @@ extension Simulation {
 
     /// Lets any other ready task run first.
     @inlinable public func yieldToReadyTasks() async {
-        if state.pointee.ready.isEmpty { return }
+        if state.pointee.ready.isEmpty {
+            state.pointee.instantStepCount &+= 1
+            // A task that yields until something happens that takes time would never let the loop see that it spins.
+            if state.pointee.instantStepCount <= state.pointee.instantStepLimit / 2 { return }
+        }
         state.pointee.parkingWaiter = .max
         await parking.park()
     }
