@@ -5,6 +5,8 @@ extension Simulation {
     /// How many port calls a dead incarnation may make before the run fails for it. Some are fair: a `defer` that closes
     /// things, tasks of a group that each learn of it.
     static let callsAfterStopLimit = 1_000
+    /// How many calls that cannot suspend it may make before there is no other way to end its loop than to end the tool.
+    static let synchronousCallsAfterStopLimit = 1_000_000
 
     /// Starts a process: its first incarnation, or a new one after a crash. Does nothing while one is alive.
     public func start(_ id: ProcessID) {
@@ -142,7 +144,20 @@ extension Simulation {
                 "incarnation \(context.incarnation) made \(Self.callsAfterStopLimit) port calls after its end; let ProcessStopped propagate instead of calling again"
             )
         }
+        precondition(
+            process.callsAfterStop < Self.synchronousCallsAfterStopLimit,
+            "seed \(seed): process '\(process.name)' calls ports in an endless loop after its end, without a wait in it")
         return ProcessStopped(process: context.name)
+    }
+
+    /// What a port call that may suspend does when its incarnation has ended: it throws. One that was told so too often to be
+    /// going to listen is not resumed any more, so that its loop cannot hold up the tool.
+    @usableFromInline func refuseCall(_ context: ProcessContext) async throws -> Never {
+        let error = rejectCallOfStoppedProcess(context)
+        if isOnOwnThread, processes[Int(context.process.index)].callsAfterStop > Self.callsAfterStopLimit {
+            await withUnsafeContinuation { (_: UnsafeContinuation<Void, Never>) in }
+        }
+        throw error
     }
 
     private func mainReturned(_ context: ProcessContext, _ error: (any Error)?) {

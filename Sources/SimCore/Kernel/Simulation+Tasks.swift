@@ -58,7 +58,7 @@ extension Simulation {
 
     /// What ``ServiceClock/sleep(for:)`` does: waits for `span` of the process's own clock.
     @inlinable @inline(__always) public func sleep(_ context: ProcessContext, _ span: Nanoseconds) async throws {
-        try context.checkAlive()
+        try await context.requireAlive()
         let trueSpan = state.pointee.clocksDiffer ? self.trueSpan(context, span) : span
         guard trueSpan > .zero else { return try await yieldOnce(context) }
         let deadline = state.pointee.now &+ UInt64(trueSpan.rawValue)

@@ -33,6 +33,13 @@ public final class ProcessContext: Sendable {
     /// The process's disk, when it was given one. The first, when it was given several.
     public var disk: SimulatedDisk? { simulation.disks.first { $0.process == process } }
 
+    /// ``checkAlive()`` for a call that may suspend, which is the better one for it: a loop that does not listen ends there.
+    ///
+    /// - Throws: ``Ports/ProcessStopped`` when this incarnation has ended.
+    @inlinable @inline(__always) public func requireAlive() async throws {
+        if !isAlive { try await simulation.refuseCall(self) }
+    }
+
     public var clock: any ServiceClock { ContextClock(context: self) }
     public var identifiers: any Identifiers { ContextIdentifiers(context: self) }
     public var log: any ServiceLog { ContextLog(context: self) }
@@ -50,9 +57,9 @@ public final class ProcessContext: Sendable {
 
     /// A scheduling point: lets any other ready task run first, as the scheduling policy decides.
     public func yield() async throws {
-        try checkAlive()
+        try await requireAlive()
         await simulation.yieldToReadyTasks()
-        try checkAlive()
+        try await requireAlive()
     }
 }
 
