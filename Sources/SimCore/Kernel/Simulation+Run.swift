@@ -18,8 +18,13 @@ extension Simulation {
         }
         loop()
         if violations.isEmpty { concludeQuietly(driverID) }
-        let report = makeReport()
+        noteForeignCalls()
+        var report = makeReport()
+        // What died at this very instant has not unwound yet.
+        let dying = deadIncarnations
         tearDown()
+        report.violations += dying.compactMap(outlivedCrash)
+        releaseParts()
         return report
     }
 
@@ -148,8 +153,6 @@ extension Simulation {
         state.pointee.isStopRequested = false
         if let violation = properties.check() { violations.append(violation) }
         violations += properties.checkQuiescence()
-        checkDeadIncarnations()
-        noteForeignCalls()
     }
 
     private func noteForeignCalls() {
@@ -166,17 +169,28 @@ extension Simulation {
     /// A main function of a crashed incarnation has to end at the instant of its crash: all it waits for has ended.
     func checkDeadIncarnations() {
         guard state.pointee.ready.isEmpty else { return }
-        for process in processes {
-            let dead = process.unfinishedIncarnations.filter {
-                $0 != process.incarnation || process.state == .crashed
-            }
-            guard let incarnation = dead.first else { continue }
-            process.unfinishedIncarnations.removeAll { $0 == incarnation }
-            fail(
-                .outlivedCrash, process.name,
-                "incarnation \(incarnation) crashed, and its main function has not ended: it awaits something that no crash reaches"
-            )
+        let found = deadIncarnations.compactMap(outlivedCrash)
+        guard !found.isEmpty else { return }
+        violations += found
+        state.pointee.isStopRequested = true
+    }
+
+    /// Incarnations that have crashed and whose main functions have not ended.
+    private var deadIncarnations: [(process: SimulatedProcess, incarnation: UInt32)] {
+        processes.flatMap { process in
+            process.unfinishedIncarnations.filter { $0 != process.incarnation || process.state == .crashed }
+                .map { (process, $0) }
         }
+    }
+
+    /// The violation of a dead incarnation, unless it has ended meanwhile or was reported before.
+    private func outlivedCrash(_ process: SimulatedProcess, _ incarnation: UInt32) -> Violation? {
+        guard process.unfinishedIncarnations.contains(incarnation) else { return nil }
+        process.unfinishedIncarnations.removeAll { $0 == incarnation }
+        return violation(
+            .outlivedCrash, process.name,
+            "incarnation \(incarnation) crashed, and its main function has not ended: it awaits something that no crash reaches"
+        )
     }
 
     /// Stops every process and lets their tasks unwind, so that nothing outlives the run.
@@ -196,7 +210,6 @@ extension Simulation {
             entry.job.runSynchronously(on: taskExecutor)
         }
         violations = kept
-        releaseParts()
     }
 
     // MARK: Recording
