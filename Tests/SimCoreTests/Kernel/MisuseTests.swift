@@ -51,7 +51,7 @@ struct MisuseTests {
             context.simulation.crash(worker)
             try await context.clock.sleep(for: .seconds(5))
         }
-        #expect(report.kinds.first == .calledAfterStop)
+        #expect(report.kinds == [.calledAfterStop])
         #expect(report.violations.first?.name == "worker")
     }
 
