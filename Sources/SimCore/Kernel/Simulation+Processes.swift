@@ -130,6 +130,9 @@ extension Simulation {
     /// Whether the caller runs on the thread that runs this simulation.
     @usableFromInline var isOnOwnThread: Bool { executor.thread.isConfined }
 
+    /// Counts a call from another thread that cannot be refused with an error.
+    func noteThread() { if !isOnOwnThread { executor.thread.noteForeignCall() } }
+
     /// Counts a port call of a dead incarnation, or of work on another thread, and says what to throw.
     @usableFromInline func rejectCallOfStoppedProcess(_ context: ProcessContext) -> any Error {
         guard executor.thread.isConfined else {
@@ -143,6 +146,8 @@ extension Simulation {
                 .calledAfterStop, process.name,
                 "incarnation \(context.incarnation) made \(Self.callsAfterStopLimit) port calls after its end; let ProcessStopped propagate instead of calling again"
             )
+            // Said once is enough: it need not be reported for outliving its crash as well.
+            process.unfinishedIncarnations.removeAll { $0 == context.incarnation }
         }
         precondition(
             process.callsAfterStop < Self.synchronousCallsAfterStopLimit,

@@ -180,14 +180,27 @@ public final class Simulation: @unchecked Sendable {
 
     private func driftingTime(of process: ProcessID) -> Instant { processes[Int(process.index)].clock.reading(at: now) }
 
-    func drawUniqueID(for process: ProcessID) -> UniqueID {
-        let index = Int(process.index)
-        if identifierStreams[index] == nil {
-            identifierStreams[index] = decisions.stream("identifiers", processes[index].name)
+    /// An id for the code of one incarnation. An ended one draws from a stream of its own: what it does while it unwinds
+    /// must not shift the ids of the next.
+    func drawUniqueID(for context: ProcessContext) -> UniqueID {
+        guard isOnOwnThread else {
+            executor.thread.noteForeignCall()
+            return UniqueID(high: 0, low: 0)
         }
-        let stream = identifierStreams[index]!
+        let stream =
+            context.isLive
+            ? identifierStream(of: context.process)
+            : decisions.stream("identifiers.ended", "\(context.name)#\(context.incarnation)")
         return UniqueID(
             randomHigh: decisions.draw(stream, below: .max), randomLow: decisions.draw(stream, below: .max))
+    }
+
+    private func identifierStream(of process: ProcessID) -> DecisionStreamID {
+        let index = Int(process.index)
+        if let known = identifierStreams[index] { return known }
+        let stream = decisions.stream("identifiers", processes[index].name)
+        identifierStreams[index] = stream
+        return stream
     }
 
     func writeLog(_ level: LogLevel, process: ProcessID, _ message: String, _ fields: [LogField]) {

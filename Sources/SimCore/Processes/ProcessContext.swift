@@ -69,8 +69,14 @@ public final class ProcessContext: Sendable {
 
     init(context: ProcessContext) { self.context = context }
 
-    @usableFromInline var now: Instant { context.simulation.localTime(of: context.process) }
-    @usableFromInline var monotonicNow: Instant { context.simulation.now }
+    @usableFromInline var now: Instant {
+        context.simulation.noteThread()
+        return context.simulation.localTime(of: context.process)
+    }
+    @usableFromInline var monotonicNow: Instant {
+        context.simulation.noteThread()
+        return context.simulation.now
+    }
 
     @inlinable func sleep(for span: Nanoseconds) async throws {
         try await context.simulation.sleep(context, span)
@@ -81,7 +87,7 @@ public final class ProcessContext: Sendable {
 struct ContextIdentifiers: Identifiers {
     let context: ProcessContext
 
-    func next() -> UniqueID { context.simulation.drawUniqueID(for: context.process) }
+    func next() -> UniqueID { context.simulation.drawUniqueID(for: context) }
 }
 
 /// Log lines into the run's trace.
@@ -91,6 +97,8 @@ struct ContextLog: ServiceLog {
     var minimumLevel: LogLevel { context.simulation.minimumLogLevel }
 
     func write(_ level: LogLevel, _ message: String, _ fields: [LogField]) {
+        // An ended incarnation has nowhere to write to: its lines are lost.
+        guard context.isAlive else { return context.simulation.noteThread() }
         context.simulation.writeLog(level, process: context.process, message, fields)
     }
 }
