@@ -13,7 +13,7 @@ extension Simulation {
         let id = state.pointee.waiters.id(of: index)
         if let deadline {
             state.pointee.waiters.slots[Int(index)].timer = state.pointee.events.insert(
-                at: UInt64(max(0, deadline.nanosecondsSinceEpoch)), wakeEvent(id, .timedOut))
+                at: state.pointee.noEarlierThanNow(deadline), wakeEvent(id, .timedOut))
         }
         return id
     }

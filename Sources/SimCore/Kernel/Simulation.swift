@@ -135,7 +135,7 @@ public final class Simulation: @unchecked Sendable {
             process == .max ? 0 : UInt16(truncatingIfNeeded: processes[Int(process)].incarnation % 65_535 + 1)
         let event = KernelEvent(handler: handler, code: code, incarnation: incarnation, first: first, second: second)
         return ScheduledEvent(
-            handle: state.pointee.events.insert(at: UInt64(max(0, time.nanosecondsSinceEpoch)), event))
+            handle: state.pointee.events.insert(at: state.pointee.noEarlierThanNow(time), event))
     }
 
     /// Takes a scheduled event back. No effect when it has happened.

@@ -17,7 +17,7 @@ final class Notes: @unchecked Sendable {
 }
 
 /// An event handler that notes what it is told.
-final class NotingHandler: EventHandler {
+final class NotingHandler: EventHandler, @unchecked Sendable {
     let notes = Notes()
     private unowned let simulation: Simulation
 
