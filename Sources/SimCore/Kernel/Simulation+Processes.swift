@@ -113,7 +113,7 @@ extension Simulation {
     /// Sets a process's clock forward or back.
     public func jumpClock(of id: ProcessID, by step: Nanoseconds) {
         state.pointee.clocksDiffer = true
-        processes[Int(id.index)].clock.jump(by: step, now: now)
+        processes[Int(id.index)].clock.jump(by: step)
     }
 
     /// Lets a process's clock run faster or slower from now on.

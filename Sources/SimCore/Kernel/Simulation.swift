@@ -175,10 +175,12 @@ public final class Simulation: @unchecked Sendable {
     public func context(of process: ProcessID) -> ProcessContext? { processes[Int(process.index)].context }
 
     func localTime(of process: ProcessID) -> Instant {
-        state.pointee.clocksDiffer ? driftingTime(of: process) : now
+        state.pointee.clocksDiffer ? processes[Int(process.index)].clock.reading(at: now) : now
     }
 
-    private func driftingTime(of process: ProcessID) -> Instant { processes[Int(process.index)].clock.reading(at: now) }
+    func localMonotonicTime(of process: ProcessID) -> Instant {
+        state.pointee.clocksDiffer ? processes[Int(process.index)].clock.monotonicReading(at: now) : now
+    }
 
     /// An id for the code of one incarnation. An ended one draws from a stream of its own: what it does while it unwinds
     /// must not shift the ids of the next.

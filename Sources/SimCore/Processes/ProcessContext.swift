@@ -75,7 +75,7 @@ public final class ProcessContext: Sendable {
     }
     @usableFromInline var monotonicNow: Instant {
         context.simulation.noteThread()
-        return context.simulation.now
+        return context.simulation.localMonotonicTime(of: context.process)
     }
 
     @inlinable func sleep(for span: Nanoseconds) async throws {
