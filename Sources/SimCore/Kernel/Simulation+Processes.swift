@@ -19,9 +19,15 @@ extension Simulation {
             simulation: self, process: id, name: process.name, incarnation: process.incarnation)
         process.context = context
         for observer in process.observers { observer.processStarted(id, incarnation: process.incarnation) }
+        if process.isFrozen { process.deferred.append(.main(context)) } else { runMain(context) }
+    }
+
+    /// Lets the main function of an incarnation begin.
+    func runMain(_ context: ProcessContext) {
+        let process = processes[Int(context.process.index)]
         guard let main = process.main else { return }
-        process.unfinishedIncarnations.append(process.incarnation)
-        process.mainTask = executor.spawnRoot(process: id) {
+        process.unfinishedIncarnations.append(context.incarnation)
+        process.mainTask = executor.spawnRoot(process: process.id) {
             do {
                 try await main(context)
                 self.mainReturned(context, nil)
@@ -66,43 +72,6 @@ extension Simulation {
         // For what the code awaits that is no wait of ours: continuations of its own with cancellation handlers.
         process.mainTask?.cancel()
         process.mainTask = nil
-    }
-
-    /// Freezes a process: none of its tasks goes on and none of its events is handled, while the world goes on around it.
-    ///
-    /// - Returns: false when it is frozen already.
-    @discardableResult
-    public func pause(_ id: ProcessID) -> Bool {
-        let process = processes[Int(id.index)]
-        guard !process.isFrozen else { return false }
-        process.isFrozen = true
-        state.pointee.frozenCount += 1
-        return true
-    }
-
-    /// Lets a frozen process go on: what came meanwhile reaches it now, in the order in which it came.
-    public func resume(_ id: ProcessID) {
-        let process = processes[Int(id.index)]
-        guard process.isFrozen else { return }
-        process.isFrozen = false
-        state.pointee.frozenCount -= 1
-        let deferred = process.deferred
-        process.deferred.removeAll()
-        for delivery in deferred {
-            switch delivery {
-            case .event(let event): state.pointee.events.insert(at: state.pointee.now, event)
-            case .wake(let waiter, let reason, let value):
-                if state.pointee.waiters.isOpen(waiter) { state.pointee.end(waiter.index, reason, value: value) }
-            }
-        }
-    }
-
-    /// Keeps an event for a frozen process until it goes on; false when it is not frozen.
-    func deferWhileFrozen(_ event: KernelEvent, _ id: ProcessID) -> Bool {
-        let process = processes[Int(id.index)]
-        guard process.isFrozen else { return false }
-        process.deferred.append(.event(event))
-        return true
     }
 
     /// Lets an object hear of starts and crashes of a process. Observers are told in the order in which they were added.

@@ -65,12 +65,29 @@ extension Simulation {
             guard UInt16(truncatingIfNeeded: process.incarnation % 65_535 + 1) == event.incarnation,
                 process.state != .crashed
             else { return }
-            if process.isFrozen { return process.deferred.append(.event(event)) }
+            if process.isFrozen { return process.deferred.append(.event(event, state.pointee.events.popped)) }
         }
+        carryOut(event, handler)
+    }
+
+    @inline(__always)
+    private func carryOut(_ event: KernelEvent, _ handler: KernelState.Handler) {
         state.pointee.countEvent(event)
         state.pointee.currentProcess = handler.process
         if state.pointee.isRecording { record(event, handler) }
         handler.object.handle(event)
+    }
+
+    /// An event that was kept while its process was frozen. Crashes drop what is kept, so its incarnation still lives.
+    func dispatchToHandler(_ event: KernelEvent) { carryOut(event, state.pointee.handlers[Int(event.handler.index)]) }
+
+    /// A wake-up that was kept while its process was frozen, unless the wait has ended otherwise meanwhile.
+    func dispatchDeferredWake(_ waiter: WaiterID, _ reason: WakeReason, _ value: UInt64) {
+        guard state.pointee.waiters.isOpen(waiter) else { return }
+        let slot = state.pointee.waiters.slots + Int(waiter.index)
+        state.pointee.countWake(process: slot.pointee.process, reason)
+        if state.pointee.isRecording { recordWake(slot.pointee.process, slot.pointee.reason, reason) }
+        state.pointee.end(waiter.index, reason, value: value)
     }
 
     /// What waking does, except that the job need not pass through the ready queue when nothing else is there.
@@ -128,7 +145,7 @@ extension Simulation {
                 let reason = state.pointee.waiters.slots[Int(waiter.index)].reason
                 lines.append("\(process.name) for \(reason.description)")
             }
-            if process.isFrozen { lines.append("\(process.name) is paused for ever") }
+            if process.isPaused { lines.append("\(process.name) is paused for ever") }
         }
         if lines.isEmpty { return "nobody that the simulation knows; a task awaits something outside of it" }
         return lines.prefix(20).joined(separator: "; ") + (lines.count > 20 ? "; and \(lines.count - 20) more" : "")
@@ -197,6 +214,7 @@ extension Simulation {
     private func tearDown() {
         let kept = violations
         for process in processes where process.state == .running {
+            process.isPaused = false
             process.isFrozen = false
             _ = crash(process.id)
         }

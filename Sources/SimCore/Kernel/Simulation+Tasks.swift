@@ -132,12 +132,4 @@ extension Simulation {
         state.pointee.waiters.release(index)
         return reason == .stopped ? ProcessStopped(process: process.name) : CancellationError()
     }
-
-    /// Keeps a wake-up for later when its process is frozen; false when it is not.
-    @usableFromInline func deferWake(_ waiter: WaiterID, _ reason: WakeReason, _ value: UInt64) -> Bool {
-        let process = processes[Int(state.pointee.waiters.slots[Int(waiter.index)].process)]
-        guard process.isFrozen else { return false }
-        process.deferred.append(.wake(waiter, reason, value))
-        return true
-    }
 }

@@ -47,6 +47,8 @@ public final class Simulation: @unchecked Sendable {
     /// Called with each log line at or above the minimum level.
     public var logSink: ((LogLevel, _ process: String, _ message: String, [LogField]) -> Void)?
     let kernelHandler: HandlerID
+    /// Something that was kept for a frozen process is being delivered to it.
+    var isDelivering = false
     /// What ``run(driver:)`` returns is made from here once it has ended.
     var isRunning = false
     /// Steps after the first half of those that one instant may have, by process.
@@ -139,7 +141,11 @@ public final class Simulation: @unchecked Sendable {
     }
 
     /// Takes a scheduled event back. No effect when it has happened.
-    public func cancel(_ event: ScheduledEvent) { state.pointee.events.remove(event.handle) }
+    public func cancel(_ event: ScheduledEvent) {
+        guard state.pointee.events.remove(event.handle) == nil, state.pointee.frozenCount > 0 || isDelivering
+        else { return }
+        for process in processes where !process.deferred.isEmpty { process.deferred.cancel(event.handle) }
+    }
 
     // MARK: Processes
 
@@ -168,7 +174,7 @@ public final class Simulation: @unchecked Sendable {
     public func name(of process: ProcessID) -> String { processes[Int(process.index)].name }
     public func state(of process: ProcessID) -> ProcessState {
         let process = processes[Int(process.index)]
-        return process.isFrozen && process.state == .running ? .paused : process.state
+        return process.isPaused && process.state == .running ? .paused : process.state
     }
     public func incarnation(of process: ProcessID) -> UInt32 { processes[Int(process.index)].incarnation }
     /// The context of the present incarnation; `nil` while there is none.
