@@ -62,9 +62,7 @@ extension Simulation {
         let handler = state.pointee.handlers[Int(event.handler.index)]
         if handler.process != .max {
             let process = processes[Int(handler.process)]
-            guard UInt16(truncatingIfNeeded: process.incarnation % 65_535 + 1) == event.incarnation,
-                process.state != .crashed
-            else { return }
+            guard process.incarnationTag == event.incarnation, process.state != .crashed else { return }
             if process.isFrozen { return process.deferred.append(.event(event, state.pointee.events.popped)) }
         }
         carryOut(event, handler)

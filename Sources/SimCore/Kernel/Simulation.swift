@@ -133,8 +133,7 @@ public final class Simulation: @unchecked Sendable {
         at time: Instant, _ handler: HandlerID, code: UInt16, first: UInt64 = 0, second: UInt64 = 0
     ) -> ScheduledEvent {
         let process = state.pointee.handlers[Int(handler.index)].process
-        let incarnation =
-            process == .max ? 0 : UInt16(truncatingIfNeeded: processes[Int(process)].incarnation % 65_535 + 1)
+        let incarnation = process == .max ? 0 : processes[Int(process)].incarnationTag
         let event = KernelEvent(handler: handler, code: code, incarnation: incarnation, first: first, second: second)
         return ScheduledEvent(
             handle: state.pointee.events.insert(at: state.pointee.noEarlierThanNow(time), event))

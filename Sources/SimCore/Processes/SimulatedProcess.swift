@@ -33,6 +33,8 @@ final class SimulatedProcess {
     var state: ProcessState = .idle
     /// Grows with each start; zero before the first.
     var incarnation: UInt32 = 0
+    /// What its events carry of the incarnation. Those scheduled before the first start are meant for the first incarnation.
+    var incarnationTag: UInt16 { UInt16(truncatingIfNeeded: max(1, incarnation) % 65_535 + 1) }
     /// True while a pause lasts, which may be longer than the incarnation that was paused.
     var isPaused = false
     /// True while what comes is kept for later: during a pause, and after it until all that was kept has been delivered.
