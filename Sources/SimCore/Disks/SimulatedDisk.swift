@@ -51,7 +51,7 @@ public final class SimulatedDisk: ProcessObserver, @unchecked Sendable {
     ///
     /// - Throws: ``DiskError/full(file:wanted:free:)``, ``Ports/ProcessStopped``.
     public func write(_ context: ProcessContext, _ file: String, at offset: Int, _ bytes: [UInt8]) async throws {
-        try context.checkAlive()
+        try await context.requireAlive()
         for (id, disturbance) in disturbances where disturbance.isFull {
             simulation.faults.tookEffect(id)
             throw DiskError.full(file: file, wanted: bytes.count, free: 0)
@@ -71,7 +71,7 @@ public final class SimulatedDisk: ProcessObserver, @unchecked Sendable {
     ///
     /// - Throws: ``DiskError/syncFailed(file:)``: what was unsynced then never becomes durable, whatever a later sync says.
     public func sync(_ context: ProcessContext, _ file: String) async throws {
-        try context.checkAlive()
+        try await context.requireAlive()
         for (id, disturbance) in disturbances where disturbance.failsSyncs {
             _ = disk.failSync(file)
             simulation.faults.tookEffect(id)
@@ -85,7 +85,7 @@ public final class SimulatedDisk: ProcessObserver, @unchecked Sendable {
     ///
     /// - Throws: ``DiskError/notFound(file:)``, ``Ports/ProcessStopped``.
     public func read(_ context: ProcessContext, _ file: String, at offset: Int, count: Int) async throws -> [UInt8] {
-        try context.checkAlive()
+        try await context.requireAlive()
         try await pass(settings.readLatency, context)
         return try disk.read(file, at: offset, count: count)
     }

@@ -46,7 +46,7 @@ final class HTTPServerEnd: ConnectionDelegate, @unchecked Sendable {
     /// Waits until a request finds no idle worker.
     func waitForDemand() async throws {
         while wantedWorkers == 0 {
-            try context.checkAlive()
+            try await context.requireAlive()
             let waiter = http.simulation.makeWaiter(context, WaitReason("requests"))
             demand = waiter
             try await http.simulation.wait(waiter)
@@ -59,7 +59,7 @@ final class HTTPServerEnd: ConnectionDelegate, @unchecked Sendable {
         context.declareUncancellable()
         while true {
             guard let request = takeRequest() else {
-                try context.checkAlive()
+                try await context.requireAlive()
                 let waiter = http.simulation.makeWaiter(context, WaitReason("a request"))
                 idleWorkers.append(waiter)
                 try await http.simulation.wait(waiter)
@@ -108,7 +108,7 @@ final class HTTPServerEnd: ConnectionDelegate, @unchecked Sendable {
         let connection: ConnectionID
 
         func send(_ event: ServerSentEvent) async throws {
-            try context.checkAlive()
+            try await context.requireAlive()
             guard http.transport.send(.event(event), on: connection, from: .server) else {
                 throw HTTPError.connectionReset("the client of the event stream is gone")
             }

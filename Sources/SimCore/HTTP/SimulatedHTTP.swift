@@ -16,7 +16,7 @@ public final class SimulatedHTTP: @unchecked Sendable {
     ///
     /// - Throws: ``Ports/ProcessStopped``, `CancellationError`.
     public func serve(_ context: ProcessContext, _ handler: any HTTPHandler) async throws {
-        try context.checkAlive()
+        try await context.requireAlive()
         let server = HTTPServerEnd(self, context: context)
         transport.listen(context.process, delegate: server)
         defer { transport.stopListening(context.process) }

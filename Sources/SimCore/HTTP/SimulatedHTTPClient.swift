@@ -23,7 +23,7 @@ final class SimulatedHTTPClient: HTTPClient, ConnectionDelegate, @unchecked Send
     }
 
     func send(_ request: HTTPRequest, timeout: Nanoseconds) async throws -> HTTPResponse {
-        try context.checkAlive()
+        try await context.requireAlive()
         let deadline = http.simulation.now + http.simulation.trueSpan(context, timeout)
         let (connection, exchange) = try await open(deadline, timeout)
         http.transport.send(.request(request), on: connection, from: .client)
@@ -44,7 +44,7 @@ final class SimulatedHTTPClient: HTTPClient, ConnectionDelegate, @unchecked Send
     func receiveEvents(
         _ request: HTTPRequest, idleTimeout: Nanoseconds, receive: (ServerSentEvent) async throws -> Bool
     ) async throws {
-        try context.checkAlive()
+        try await context.requireAlive()
         let (connection, exchange) = try await open(deadline(idleTimeout), idleTimeout)
         http.transport.send(.request(request), on: connection, from: .client)
         switch try await next(connection, exchange, deadline(idleTimeout), idleTimeout) {

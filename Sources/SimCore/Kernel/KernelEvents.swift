@@ -9,8 +9,8 @@ final class KernelEvents: EventHandler {
         case start = 2
         /// Nothing but a step, for properties with a deadline.
         case look = 3
-        /// A pause ends; `first` is the process.
-        case thaw = 4
+        /// A process that was paused takes in the next of what came meanwhile; `first` is the process.
+        case catchUp = 4
     }
 
     private unowned let simulation: Simulation
@@ -22,7 +22,7 @@ final class KernelEvents: EventHandler {
         case .wake: preconditionFailure("the run loop wakes waiters itself")
         case .start: simulation.start(ProcessID(index: UInt32(event.first)))
         case .look: simulation.state.pointee.needsPropertyCheck = true
-        case .thaw: simulation.resume(ProcessID(index: UInt32(event.first)))
+        case .catchUp: simulation.catchUp(ProcessID(index: UInt32(event.first)))
         case nil: preconditionFailure("the kernel has no event code \(event.code)")
         }
     }
@@ -32,7 +32,7 @@ final class KernelEvents: EventHandler {
         case .wake: "a task wakes"
         case .start: "start \(simulation.processes[Int(event.first)].name)"
         case .look: "properties are due"
-        case .thaw: "resume \(simulation.processes[Int(event.first)].name)"
+        case .catchUp: "\(simulation.processes[Int(event.first)].name) catches up"
         case nil: "code \(event.code)"
         }
     }

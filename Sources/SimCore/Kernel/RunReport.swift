@@ -4,7 +4,7 @@ public import Ports
 public struct RunReport: Sendable {
     public let seed: UInt64
     /// Empty when everything held. The first is what ended the run.
-    public let violations: [Violation]
+    public internal(set) var violations: [Violation]
     public let traceHash: TraceHash
     public let eventCount: UInt64
     public let stepCount: UInt64

@@ -5,6 +5,8 @@ extension Simulation {
     /// How many port calls a dead incarnation may make before the run fails for it. Some are fair: a `defer` that closes
     /// things, tasks of a group that each learn of it.
     static let callsAfterStopLimit = 1_000
+    /// How many calls that cannot suspend it may make before there is no other way to end its loop than to end the tool.
+    static let synchronousCallsAfterStopLimit = 1_000_000
 
     /// Starts a process: its first incarnation, or a new one after a crash. Does nothing while one is alive.
     public func start(_ id: ProcessID) {
@@ -17,9 +19,15 @@ extension Simulation {
             simulation: self, process: id, name: process.name, incarnation: process.incarnation)
         process.context = context
         for observer in process.observers { observer.processStarted(id, incarnation: process.incarnation) }
+        if process.isFrozen { process.deferred.append(.main(context)) } else { runMain(context) }
+    }
+
+    /// Lets the main function of an incarnation begin.
+    func runMain(_ context: ProcessContext) {
+        let process = processes[Int(context.process.index)]
         guard let main = process.main else { return }
-        process.unfinishedIncarnations.append(process.incarnation)
-        process.mainTask = executor.spawnRoot(process: id) {
+        process.unfinishedIncarnations.append(context.incarnation)
+        process.mainTask = executor.spawnRoot(process: process.id) {
             do {
                 try await main(context)
                 self.mainReturned(context, nil)
@@ -66,43 +74,6 @@ extension Simulation {
         process.mainTask = nil
     }
 
-    /// Freezes a process: none of its tasks goes on and none of its events is handled, while the world goes on around it.
-    ///
-    /// - Returns: false when it is frozen already.
-    @discardableResult
-    public func pause(_ id: ProcessID) -> Bool {
-        let process = processes[Int(id.index)]
-        guard !process.isFrozen else { return false }
-        process.isFrozen = true
-        state.pointee.frozenCount += 1
-        return true
-    }
-
-    /// Lets a frozen process go on: what came meanwhile reaches it now, in the order in which it came.
-    public func resume(_ id: ProcessID) {
-        let process = processes[Int(id.index)]
-        guard process.isFrozen else { return }
-        process.isFrozen = false
-        state.pointee.frozenCount -= 1
-        let deferred = process.deferred
-        process.deferred.removeAll()
-        for delivery in deferred {
-            switch delivery {
-            case .event(let event): state.pointee.events.insert(at: state.pointee.now, event)
-            case .wake(let waiter, let reason, let value):
-                if state.pointee.waiters.isOpen(waiter) { state.pointee.end(waiter.index, reason, value: value) }
-            }
-        }
-    }
-
-    /// Keeps an event for a frozen process until it goes on; false when it is not frozen.
-    func deferWhileFrozen(_ event: KernelEvent, _ id: ProcessID) -> Bool {
-        let process = processes[Int(id.index)]
-        guard process.isFrozen else { return false }
-        process.deferred.append(.event(event))
-        return true
-    }
-
     /// Lets an object hear of starts and crashes of a process. Observers are told in the order in which they were added.
     public func observe(_ id: ProcessID, by observer: any ProcessObserver) {
         processes[Int(id.index)].observers.append(observer)
@@ -111,7 +82,7 @@ extension Simulation {
     /// Sets a process's clock forward or back.
     public func jumpClock(of id: ProcessID, by step: Nanoseconds) {
         state.pointee.clocksDiffer = true
-        processes[Int(id.index)].clock.jump(by: step, now: now)
+        processes[Int(id.index)].clock.jump(by: step)
     }
 
     /// Lets a process's clock run faster or slower from now on.
@@ -128,6 +99,9 @@ extension Simulation {
     /// Whether the caller runs on the thread that runs this simulation.
     @usableFromInline var isOnOwnThread: Bool { executor.thread.isConfined }
 
+    /// Counts a call from another thread that cannot be refused with an error.
+    func noteThread() { if !isOnOwnThread { executor.thread.noteForeignCall() } }
+
     /// Counts a port call of a dead incarnation, or of work on another thread, and says what to throw.
     @usableFromInline func rejectCallOfStoppedProcess(_ context: ProcessContext) -> any Error {
         guard executor.thread.isConfined else {
@@ -141,8 +115,23 @@ extension Simulation {
                 .calledAfterStop, process.name,
                 "incarnation \(context.incarnation) made \(Self.callsAfterStopLimit) port calls after its end; let ProcessStopped propagate instead of calling again"
             )
+            // Said once is enough: it need not be reported for outliving its crash as well.
+            process.unfinishedIncarnations.removeAll { $0 == context.incarnation }
         }
+        precondition(
+            process.callsAfterStop < Self.synchronousCallsAfterStopLimit,
+            "seed \(seed): process '\(process.name)' calls ports in an endless loop after its end, without a wait in it")
         return ProcessStopped(process: context.name)
+    }
+
+    /// What a port call that may suspend does when its incarnation has ended: it throws. One that was told so too often to be
+    /// going to listen is not resumed any more, so that its loop cannot hold up the tool.
+    @usableFromInline func refuseCall(_ context: ProcessContext) async throws -> Never {
+        let error = rejectCallOfStoppedProcess(context)
+        if isOnOwnThread, processes[Int(context.process.index)].callsAfterStop > Self.callsAfterStopLimit {
+            await withUnsafeContinuation { (_: UnsafeContinuation<Void, Never>) in }
+        }
+        throw error
     }
 
     private func mainReturned(_ context: ProcessContext, _ error: (any Error)?) {

@@ -18,8 +18,13 @@ extension Simulation {
         }
         loop()
         if violations.isEmpty { concludeQuietly(driverID) }
-        let report = makeReport()
+        noteForeignCalls()
+        var report = makeReport()
+        // What died at this very instant has not unwound yet.
+        let dying = deadIncarnations
         tearDown()
+        report.violations += dying.compactMap(outlivedCrash)
+        releaseParts()
         return report
     }
 
@@ -57,15 +62,30 @@ extension Simulation {
         let handler = state.pointee.handlers[Int(event.handler.index)]
         if handler.process != .max {
             let process = processes[Int(handler.process)]
-            guard UInt16(truncatingIfNeeded: process.incarnation % 65_535 + 1) == event.incarnation,
-                process.state != .crashed
-            else { return }
-            if process.isFrozen { return process.deferred.append(.event(event)) }
+            guard process.incarnationTag == event.incarnation, process.state != .crashed else { return }
+            if process.isFrozen { return process.deferred.append(.event(event, state.pointee.events.popped)) }
         }
+        carryOut(event, handler)
+    }
+
+    @inline(__always)
+    private func carryOut(_ event: KernelEvent, _ handler: KernelState.Handler) {
         state.pointee.countEvent(event)
         state.pointee.currentProcess = handler.process
         if state.pointee.isRecording { record(event, handler) }
         handler.object.handle(event)
+    }
+
+    /// An event that was kept while its process was frozen. Crashes drop what is kept, so its incarnation still lives.
+    func dispatchToHandler(_ event: KernelEvent) { carryOut(event, state.pointee.handlers[Int(event.handler.index)]) }
+
+    /// A wake-up that was kept while its process was frozen, unless the wait has ended otherwise meanwhile.
+    func dispatchDeferredWake(_ waiter: WaiterID, _ reason: WakeReason, _ value: UInt64) {
+        guard state.pointee.waiters.isOpen(waiter) else { return }
+        let slot = state.pointee.waiters.slots + Int(waiter.index)
+        state.pointee.countWake(process: slot.pointee.process, reason)
+        if state.pointee.isRecording { recordWake(slot.pointee.process, slot.pointee.reason, reason) }
+        state.pointee.end(waiter.index, reason, value: value)
     }
 
     /// What waking does, except that the job need not pass through the ready queue when nothing else is there.
@@ -123,7 +143,7 @@ extension Simulation {
                 let reason = state.pointee.waiters.slots[Int(waiter.index)].reason
                 lines.append("\(process.name) for \(reason.description)")
             }
-            if process.isFrozen { lines.append("\(process.name) is paused for ever") }
+            if process.isPaused { lines.append("\(process.name) is paused for ever") }
         }
         if lines.isEmpty { return "nobody that the simulation knows; a task awaits something outside of it" }
         return lines.prefix(20).joined(separator: "; ") + (lines.count > 20 ? "; and \(lines.count - 20) more" : "")
@@ -132,11 +152,12 @@ extension Simulation {
     /// Counts who takes part in the second half of an instant that seems not to end, and fails when it is over.
     @inline(never)
     private func noteSpinning() {
+        // Who was busy at an instant that did end is not to blame for this one.
+        if state.pointee.instantStepCount == state.pointee.instantStepLimit / 2 + 1 { spinners.removeAll() }
         let index = state.pointee.currentProcess
-        let subject = index == .max ? "the simulation itself" : processes[Int(index)].name
-        spinners[subject, default: 0] += 1
+        if index != .max { spinners[processes[Int(index)].name, default: 0] += 1 }
         guard state.pointee.instantStepCount >= state.pointee.instantStepLimit else { return }
-        let worst = spinners.keys.sorted().max { spinners[$0]! < spinners[$1]! } ?? "somebody"
+        let worst = spinners.keys.sorted().max { spinners[$0]! < spinners[$1]! } ?? "the simulation itself"
         fail(
             .livelock, worst,
             "\(state.pointee.instantStepCount) steps at one instant without time going on; \(worst) spins")
@@ -147,8 +168,6 @@ extension Simulation {
         state.pointee.isStopRequested = false
         if let violation = properties.check() { violations.append(violation) }
         violations += properties.checkQuiescence()
-        checkDeadIncarnations()
-        noteForeignCalls()
     }
 
     private func noteForeignCalls() {
@@ -165,23 +184,35 @@ extension Simulation {
     /// A main function of a crashed incarnation has to end at the instant of its crash: all it waits for has ended.
     func checkDeadIncarnations() {
         guard state.pointee.ready.isEmpty else { return }
-        for process in processes {
-            let dead = process.unfinishedIncarnations.filter {
-                $0 != process.incarnation || process.state == .crashed
-            }
-            guard let incarnation = dead.first else { continue }
-            process.unfinishedIncarnations.removeAll { $0 == incarnation }
-            fail(
-                .outlivedCrash, process.name,
-                "incarnation \(incarnation) crashed, and its main function has not ended: it awaits something that no crash reaches"
-            )
+        let found = deadIncarnations.compactMap(outlivedCrash)
+        guard !found.isEmpty else { return }
+        violations += found
+        state.pointee.isStopRequested = true
+    }
+
+    /// Incarnations that have crashed and whose main functions have not ended.
+    private var deadIncarnations: [(process: SimulatedProcess, incarnation: UInt32)] {
+        processes.flatMap { process in
+            process.unfinishedIncarnations.filter { $0 != process.incarnation || process.state == .crashed }
+                .map { (process, $0) }
         }
+    }
+
+    /// The violation of a dead incarnation, unless it has ended meanwhile or was reported before.
+    private func outlivedCrash(_ process: SimulatedProcess, _ incarnation: UInt32) -> Violation? {
+        guard process.unfinishedIncarnations.contains(incarnation) else { return nil }
+        process.unfinishedIncarnations.removeAll { $0 == incarnation }
+        return violation(
+            .outlivedCrash, process.name,
+            "incarnation \(incarnation) crashed, and its main function has not ended: it awaits something that no crash reaches"
+        )
     }
 
     /// Stops every process and lets their tasks unwind, so that nothing outlives the run.
     private func tearDown() {
         let kept = violations
         for process in processes where process.state == .running {
+            process.isPaused = false
             process.isFrozen = false
             _ = crash(process.id)
         }
@@ -195,7 +226,6 @@ extension Simulation {
             entry.job.runSynchronously(on: taskExecutor)
         }
         violations = kept
-        releaseParts()
     }
 
     // MARK: Recording

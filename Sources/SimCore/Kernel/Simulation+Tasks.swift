@@ -13,7 +13,7 @@ extension Simulation {
         let id = state.pointee.waiters.id(of: index)
         if let deadline {
             state.pointee.waiters.slots[Int(index)].timer = state.pointee.events.insert(
-                at: UInt64(max(0, deadline.nanosecondsSinceEpoch)), wakeEvent(id, .timedOut))
+                at: state.pointee.noEarlierThanNow(deadline), wakeEvent(id, .timedOut))
         }
         return id
     }
@@ -58,7 +58,7 @@ extension Simulation {
 
     /// What ``ServiceClock/sleep(for:)`` does: waits for `span` of the process's own clock.
     @inlinable @inline(__always) public func sleep(_ context: ProcessContext, _ span: Nanoseconds) async throws {
-        try context.checkAlive()
+        try await context.requireAlive()
         let trueSpan = state.pointee.clocksDiffer ? self.trueSpan(context, span) : span
         guard trueSpan > .zero else { return try await yieldOnce(context) }
         let deadline = state.pointee.now &+ UInt64(trueSpan.rawValue)
@@ -74,7 +74,11 @@ extension Simulation {
 
     /// Lets any other ready task run first.
     @inlinable public func yieldToReadyTasks() async {
-        if state.pointee.ready.isEmpty { return }
+        if state.pointee.ready.isEmpty {
+            state.pointee.instantStepCount &+= 1
+            // A task that yields until something happens that takes time would never let the loop see that it spins.
+            if state.pointee.instantStepCount <= state.pointee.instantStepLimit / 2 { return }
+        }
         state.pointee.parkingWaiter = .max
         await parking.park()
     }
@@ -127,13 +131,5 @@ extension Simulation {
         let process = processes[Int(state.pointee.waiters.slots[Int(index)].process)]
         state.pointee.waiters.release(index)
         return reason == .stopped ? ProcessStopped(process: process.name) : CancellationError()
-    }
-
-    /// Keeps a wake-up for later when its process is frozen; false when it is not.
-    @usableFromInline func deferWake(_ waiter: WaiterID, _ reason: WakeReason, _ value: UInt64) -> Bool {
-        let process = processes[Int(state.pointee.waiters.slots[Int(waiter.index)].process)]
-        guard process.isFrozen else { return false }
-        process.deferred.append(.wake(waiter, reason, value))
-        return true
     }
 }

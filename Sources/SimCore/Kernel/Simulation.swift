@@ -47,9 +47,11 @@ public final class Simulation: @unchecked Sendable {
     /// Called with each log line at or above the minimum level.
     public var logSink: ((LogLevel, _ process: String, _ message: String, [LogField]) -> Void)?
     let kernelHandler: HandlerID
+    /// Something that was kept for a frozen process is being delivered to it.
+    var isDelivering = false
     /// What ``run(driver:)`` returns is made from here once it has ended.
     var isRunning = false
-    /// Spins seen after half of the steps that one instant may have, by subject.
+    /// Steps after the first half of those that one instant may have, by process.
     var spinners: [String: Int] = [:]
 
     public init(_ settings: SimulationSettings) {
@@ -131,15 +133,18 @@ public final class Simulation: @unchecked Sendable {
         at time: Instant, _ handler: HandlerID, code: UInt16, first: UInt64 = 0, second: UInt64 = 0
     ) -> ScheduledEvent {
         let process = state.pointee.handlers[Int(handler.index)].process
-        let incarnation =
-            process == .max ? 0 : UInt16(truncatingIfNeeded: processes[Int(process)].incarnation % 65_535 + 1)
+        let incarnation = process == .max ? 0 : processes[Int(process)].incarnationTag
         let event = KernelEvent(handler: handler, code: code, incarnation: incarnation, first: first, second: second)
         return ScheduledEvent(
-            handle: state.pointee.events.insert(at: UInt64(max(0, time.nanosecondsSinceEpoch)), event))
+            handle: state.pointee.events.insert(at: state.pointee.noEarlierThanNow(time), event))
     }
 
     /// Takes a scheduled event back. No effect when it has happened.
-    public func cancel(_ event: ScheduledEvent) { state.pointee.events.remove(event.handle) }
+    public func cancel(_ event: ScheduledEvent) {
+        guard state.pointee.events.remove(event.handle) == nil, state.pointee.frozenCount > 0 || isDelivering
+        else { return }
+        for process in processes where !process.deferred.isEmpty { process.deferred.cancel(event.handle) }
+    }
 
     // MARK: Processes
 
@@ -168,26 +173,41 @@ public final class Simulation: @unchecked Sendable {
     public func name(of process: ProcessID) -> String { processes[Int(process.index)].name }
     public func state(of process: ProcessID) -> ProcessState {
         let process = processes[Int(process.index)]
-        return process.isFrozen && process.state == .running ? .paused : process.state
+        return process.isPaused && process.state == .running ? .paused : process.state
     }
     public func incarnation(of process: ProcessID) -> UInt32 { processes[Int(process.index)].incarnation }
     /// The context of the present incarnation; `nil` while there is none.
     public func context(of process: ProcessID) -> ProcessContext? { processes[Int(process.index)].context }
 
     func localTime(of process: ProcessID) -> Instant {
-        state.pointee.clocksDiffer ? driftingTime(of: process) : now
+        state.pointee.clocksDiffer ? processes[Int(process.index)].clock.reading(at: now) : now
     }
 
-    private func driftingTime(of process: ProcessID) -> Instant { processes[Int(process.index)].clock.reading(at: now) }
+    func localMonotonicTime(of process: ProcessID) -> Instant {
+        state.pointee.clocksDiffer ? processes[Int(process.index)].clock.monotonicReading(at: now) : now
+    }
 
-    func drawUniqueID(for process: ProcessID) -> UniqueID {
-        let index = Int(process.index)
-        if identifierStreams[index] == nil {
-            identifierStreams[index] = decisions.stream("identifiers", processes[index].name)
+    /// An id for the code of one incarnation. An ended one draws from a stream of its own: what it does while it unwinds
+    /// must not shift the ids of the next.
+    func drawUniqueID(for context: ProcessContext) -> UniqueID {
+        guard isOnOwnThread else {
+            executor.thread.noteForeignCall()
+            return UniqueID(high: 0, low: 0)
         }
-        let stream = identifierStreams[index]!
+        let stream =
+            context.isLive
+            ? identifierStream(of: context.process)
+            : decisions.stream("identifiers.ended", "\(context.name)#\(context.incarnation)")
         return UniqueID(
             randomHigh: decisions.draw(stream, below: .max), randomLow: decisions.draw(stream, below: .max))
+    }
+
+    private func identifierStream(of process: ProcessID) -> DecisionStreamID {
+        let index = Int(process.index)
+        if let known = identifierStreams[index] { return known }
+        let stream = decisions.stream("identifiers", processes[index].name)
+        identifierStreams[index] = stream
+        return stream
     }
 
     func writeLog(_ level: LogLevel, process: ProcessID, _ message: String, _ fields: [LogField]) {
@@ -212,6 +232,8 @@ public final class Simulation: @unchecked Sendable {
         processes.forEach { process in
             process.context = nil
             process.observers = []
+            // It holds the ports that it calls, and they hold the simulation.
+            process.main = nil
         }
         disks = []
         handlerObjects = []

@@ -64,7 +64,7 @@ public final class MessageBus<Message: Sendable>: @unchecked Sendable {
     /// - Throws: ``Ports/ProcessStopped``, `CancellationError`.
     @inlinable @inline(__always)
     public func receive(_ context: ProcessContext) async throws -> Delivery {
-        try context.checkAlive()
+        try await context.requireAlive()
         while true {
             if let entry = datagrams.takeFirst(context.process) {
                 return Delivery(from: entry.from, message: store.take(entry.message))
@@ -80,7 +80,7 @@ public final class MessageBus<Message: Sendable>: @unchecked Sendable {
     /// - Throws: ``Ports/ProcessStopped``, `CancellationError`.
     @inlinable
     public func receive(_ context: ProcessContext, timeout: Nanoseconds) async throws -> Delivery? {
-        try context.checkAlive()
+        try await context.requireAlive()
         if let entry = datagrams.takeFirst(context.process) {
             return Delivery(from: entry.from, message: store.take(entry.message))
         }

@@ -4,50 +4,49 @@ public import Ports
 ///
 /// Value type; all arithmetic is on integers, so that the same seed reads the same clock everywhere.
 public struct ProcessClock: Hashable, Sendable {
-    /// Local time at ``anchor``.
-    private var localAtAnchor: Instant
+    /// What the clock has counted, steps left out, at ``anchor``.
+    private var countedAtAnchor: Instant
     private var anchor: Instant
+    /// The sum of all steps.
+    private var offset: Nanoseconds
     /// How much faster than true time the clock runs; negative when it is slow.
     public private(set) var driftPartsPerMillion: Int64
 
     public init(offset: Nanoseconds = .zero, driftPartsPerMillion: Int64 = 0, now: Instant = .epoch) {
         precondition(abs(driftPartsPerMillion) < 500_000, "a drift of half or more is no clock")
         self.driftPartsPerMillion = driftPartsPerMillion
+        self.offset = offset
         anchor = now
-        localAtAnchor = now + offset
+        countedAtAnchor = now
     }
 
     /// What the clock shows at true time `now`.
-    @inlinable public func reading(at now: Instant) -> Instant {
-        driftPartsPerMillion == 0 && offsetIsZero ? now : driftingReading(at: now)
-    }
+    public func reading(at now: Instant) -> Instant { monotonicReading(at: now) + offset }
 
-    @usableFromInline var offsetIsZero: Bool { localAtAnchor == anchor }
-
-    @usableFromInline func driftingReading(at now: Instant) -> Instant {
+    /// What the clock has counted by true time `now`: drift is in it and steps are not, as in `CLOCK_MONOTONIC`.
+    public func monotonicReading(at now: Instant) -> Instant {
         let elapsed = now - anchor
-        return localAtAnchor + elapsed + Nanoseconds(scaled(elapsed.rawValue, driftPartsPerMillion, 1_000_000))
+        guard driftPartsPerMillion != 0 else { return countedAtAnchor + elapsed }
+        return countedAtAnchor + elapsed + Nanoseconds(scaled(elapsed.rawValue, driftPartsPerMillion, 1_000_000))
     }
 
-    /// The true span in which this clock advances by `span`.
+    /// The shortest true span in which this clock advances by `span`.
     public func trueSpan(ofLocal span: Nanoseconds) -> Nanoseconds {
-        guard driftPartsPerMillion != 0 else { return span }
-        return Nanoseconds(scaled(span.rawValue, 1_000_000, 1_000_000 + driftPartsPerMillion))
+        guard driftPartsPerMillion != 0, span > .zero else { return span }
+        // Rounded up: a sleep that ends before its deadline by the clock that it was measured by would never end.
+        let rate = UInt64(1_000_000 + driftPartsPerMillion)
+        let (quotient, remainder) = rate.dividingFullWidth(span.rawValue.magnitude.multipliedFullWidth(by: 1_000_000))
+        return Nanoseconds(Int64(quotient) + (remainder > 0 ? 1 : 0))
     }
 
     /// Sets the clock forward or back by `step`.
-    public mutating func jump(by step: Nanoseconds, now: Instant) {
-        let reading = reading(at: now)
-        anchor = now
-        localAtAnchor = reading + step
-    }
+    public mutating func jump(by step: Nanoseconds) { offset += step }
 
     /// Changes the drift from now on, without a step.
     public mutating func setDrift(partsPerMillion: Int64, now: Instant) {
         precondition(abs(partsPerMillion) < 500_000, "a drift of half or more is no clock")
-        let reading = reading(at: now)
+        countedAtAnchor = monotonicReading(at: now)
         anchor = now
-        localAtAnchor = reading
         driftPartsPerMillion = partsPerMillion
     }
 

@@ -33,6 +33,13 @@ public final class ProcessContext: Sendable {
     /// The process's disk, when it was given one. The first, when it was given several.
     public var disk: SimulatedDisk? { simulation.disks.first { $0.process == process } }
 
+    /// ``checkAlive()`` for a call that may suspend, which is the better one for it: a loop that does not listen ends there.
+    ///
+    /// - Throws: ``Ports/ProcessStopped`` when this incarnation has ended.
+    @inlinable @inline(__always) public func requireAlive() async throws {
+        if !isAlive { try await simulation.refuseCall(self) }
+    }
+
     public var clock: any ServiceClock { ContextClock(context: self) }
     public var identifiers: any Identifiers { ContextIdentifiers(context: self) }
     public var log: any ServiceLog { ContextLog(context: self) }
@@ -50,9 +57,9 @@ public final class ProcessContext: Sendable {
 
     /// A scheduling point: lets any other ready task run first, as the scheduling policy decides.
     public func yield() async throws {
-        try checkAlive()
+        try await requireAlive()
         await simulation.yieldToReadyTasks()
-        try checkAlive()
+        try await requireAlive()
     }
 }
 
@@ -62,8 +69,14 @@ public final class ProcessContext: Sendable {
 
     init(context: ProcessContext) { self.context = context }
 
-    @usableFromInline var now: Instant { context.simulation.localTime(of: context.process) }
-    @usableFromInline var monotonicNow: Instant { context.simulation.now }
+    @usableFromInline var now: Instant {
+        context.simulation.noteThread()
+        return context.simulation.localTime(of: context.process)
+    }
+    @usableFromInline var monotonicNow: Instant {
+        context.simulation.noteThread()
+        return context.simulation.localMonotonicTime(of: context.process)
+    }
 
     @inlinable func sleep(for span: Nanoseconds) async throws {
         try await context.simulation.sleep(context, span)
@@ -74,7 +87,7 @@ public final class ProcessContext: Sendable {
 struct ContextIdentifiers: Identifiers {
     let context: ProcessContext
 
-    func next() -> UniqueID { context.simulation.drawUniqueID(for: context.process) }
+    func next() -> UniqueID { context.simulation.drawUniqueID(for: context) }
 }
 
 /// Log lines into the run's trace.
@@ -84,6 +97,8 @@ struct ContextLog: ServiceLog {
     var minimumLevel: LogLevel { context.simulation.minimumLogLevel }
 
     func write(_ level: LogLevel, _ message: String, _ fields: [LogField]) {
+        // An ended incarnation has nowhere to write to: its lines are lost.
+        guard context.isAlive else { return context.simulation.noteThread() }
         context.simulation.writeLog(level, process: context.process, message, fields)
     }
 }

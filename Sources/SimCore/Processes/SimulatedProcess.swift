@@ -28,18 +28,22 @@ final class SimulatedProcess {
     let id: ProcessID
     let name: String
     let errorPolicy: ErrorPolicy
-    /// `nil` for a process that consists of event handlers only, such as a simulated broker.
-    let main: Main?
+    /// `nil` for a process that consists of event handlers only, such as a simulated broker; let go of when the run is over.
+    var main: Main?
     var state: ProcessState = .idle
     /// Grows with each start; zero before the first.
     var incarnation: UInt32 = 0
+    /// What its events carry of the incarnation. Those scheduled before the first start are meant for the first incarnation.
+    var incarnationTag: UInt16 { UInt16(truncatingIfNeeded: max(1, incarnation) % 65_535 + 1) }
     /// True while a pause lasts, which may be longer than the incarnation that was paused.
+    var isPaused = false
+    /// True while what comes is kept for later: during a pause, and after it until all that was kept has been delivered.
     var isFrozen = false
     /// The machine itself is down: nothing answers for the process, not even with a reset.
     var isHostDown = false
     var clock = ProcessClock()
-    /// Events and wake-ups that came while it was frozen, in order of arrival.
-    var deferred: ContiguousArray<DeferredDelivery> = []
+    /// What came while it was frozen.
+    var deferred = DeferredDeliveries()
     /// Main functions that have not returned yet, by incarnation: at most one is alive, the others are dying.
     var unfinishedIncarnations: ContiguousArray<UInt32> = []
     /// Port calls made by dead incarnations.
@@ -49,11 +53,6 @@ final class SimulatedProcess {
     var context: ProcessContext?
     /// The task of the present incarnation's main function.
     var mainTask: Task<Void, Never>?
-
-    enum DeferredDelivery {
-        case event(KernelEvent)
-        case wake(WaiterID, WakeReason, UInt64)
-    }
 
     init(id: ProcessID, name: String, errorPolicy: ErrorPolicy, main: Main?) {
         self.id = id

@@ -86,13 +86,14 @@ public struct Decisions {
     @inlinable public mutating func span(
         _ stream: DecisionStreamID, in range: ClosedRange<Nanoseconds>
     ) -> Nanoseconds {
-        let width = UInt64(range.upperBound.rawValue - range.lowerBound.rawValue) + 1
-        return range.lowerBound + Nanoseconds(Int64(draw(stream, below: width)))
+        Nanoseconds(integer(stream, in: range.lowerBound.rawValue...range.upperBound.rawValue))
     }
 
-    /// Draws an integer in `range`, both ends included.
+    /// Draws an integer in `range`, both ends included; of the range of all integers the last one never comes.
     @inlinable public mutating func integer(_ stream: DecisionStreamID, in range: ClosedRange<Int64>) -> Int64 {
-        range.lowerBound + Int64(draw(stream, below: UInt64(range.upperBound - range.lowerBound) + 1))
+        // The width of a range may lie beyond the signed integers.
+        let width = UInt64(bitPattern: range.upperBound &- range.lowerBound)
+        return range.lowerBound &+ Int64(bitPattern: draw(stream, below: width == .max ? width : width + 1))
     }
 
     @usableFromInline @inline(never)

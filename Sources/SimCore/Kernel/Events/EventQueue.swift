@@ -62,6 +62,10 @@ public struct EventQueue<Payload: BitwiseCopyable>: ~Copyable {
     @inlinable public var count: Int { _count }
     @usableFromInline var _count = 0
 
+    /// The handle of the event popped last: stale by then, and still its name.
+    @inlinable public var popped: Handle { _popped }
+    @usableFromInline var _popped = Handle(index: .max, generation: 0)
+
     @inlinable public var isEmpty: Bool { levels == 0 }
 
     public init(minimumCapacity: Int = 64) {
@@ -164,6 +168,7 @@ public struct EventQueue<Payload: BitwiseCopyable>: ~Copyable {
                 let time = node.pointee.time
                 if time > limit { return nil }
                 _last = time
+                _popped = Handle(index: index, generation: node.pointee.generation)
                 if next == .max {
                     vacate(level: level, slot: digit)
                 } else {

@@ -79,18 +79,21 @@ struct TaskChooser {
     let scheduling: Scheduling
     private let stream: DecisionStreamID
     private var priorities: ContiguousArray<Int64> = []
-    /// Descending.
-    private var changePoints: [Int] = []
+    /// When a task is lowered, and to which priority; the next one last.
+    private var changePoints: [(step: Int, priority: Int64)] = []
     private var pointCount = 0
 
     init(_ scheduling: Scheduling, decisions: inout Decisions) {
         self.scheduling = scheduling
         stream = decisions.stream("scheduler")
         if case .priorities(let depth, let stepCount) = scheduling {
-            for _ in 1..<max(1, depth) {
-                changePoints.append(Int(decisions.draw(stream, below: UInt64(max(1, stepCount)))))
+            for point in 1..<max(1, depth) {
+                let step = Int(decisions.draw(stream, below: UInt64(max(1, stepCount))))
+                // Below every priority given at the start. Which of two lowered tasks is the lower one is as random as the
+                // steps are, and not a matter of which was lowered first: some bugs need the one, some the other.
+                changePoints.append((step, -Int64(point)))
             }
-            changePoints.sort(by: >)
+            changePoints.sort { ($0.step, $0.priority) > ($1.step, $1.priority) }
         }
     }
 
@@ -122,10 +125,9 @@ struct TaskChooser {
                 if priority > highest { (best, highest) = (offset, priority) }
             }
             pointCount += 1
-            if let next = changePoints.last, pointCount > next {
+            if let next = changePoints.last, pointCount > next.step {
                 changePoints.removeLast()
-                // Below every priority given at the start, and below every one lowered before.
-                priorities[Int(ready.task(atOffset: best).number)] = -Int64(pointCount)
+                priorities[Int(ready.task(atOffset: best).number)] = next.priority
             }
             ready.moveToHead(offset: best)
             return best

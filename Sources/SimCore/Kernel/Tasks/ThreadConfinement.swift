@@ -10,12 +10,7 @@
 /// (`Task {}`, `Task.detached`, `Task.sleep`, an actor with its own executor).
 final class ThreadConfinement: @unchecked Sendable {
     private var owner: UInt = 0
-    private var mutex = pthread_mutex_t()
-    private var foreignJobs: [UnownedJob] = []
-    private var foreignCallCount = 0
-
-    init() { pthread_mutex_init(&mutex, nil) }
-    deinit { pthread_mutex_destroy(&mutex) }
+    private let foreign = Locked<(jobs: [UnownedJob], callCount: Int)>(([], 0))
 
     private static var current: UInt {
         #if canImport(Darwin)
@@ -32,22 +27,16 @@ final class ThreadConfinement: @unchecked Sendable {
     var isConfined: Bool { owner == 0 || owner == Self.current }
 
     /// Counts a call from another thread.
-    func noteForeignCall() { locked { foreignCallCount += 1 } }
+    func noteForeignCall() { foreign.withLock { $0.callCount += 1 } }
 
     /// Takes a job that another thread made ready; the loop never runs it, and the run fails.
     func keepForeign(_ job: UnownedJob) {
-        locked {
-            foreignJobs.append(job)
-            foreignCallCount += 1
+        foreign.withLock {
+            $0.jobs.append(job)
+            $0.callCount += 1
         }
     }
 
     /// How often another thread touched the simulation.
-    var foreignCalls: Int { locked { foreignCallCount } }
-
-    private func locked<Result>(_ body: () -> Result) -> Result {
-        pthread_mutex_lock(&mutex)
-        defer { pthread_mutex_unlock(&mutex) }
-        return body()
-    }
+    var foreignCalls: Int { foreign.withLock { $0.callCount } }
 }
