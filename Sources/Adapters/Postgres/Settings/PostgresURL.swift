@@ -40,6 +40,10 @@
                 next += 1
             }
             self.parameters = parameters.sorted { $0.keyword < $1.keyword }
+            // libpq would find this out only when it connects.
+            for port in (value("port") ?? "").split(separator: ",") where !(1...65_535).contains(Int(port) ?? 0) {
+                throw Invalid(reason: "a port is not a number from 1 to 65535")
+            }
         }
 
         func value(_ keyword: String) -> String? { parameters.first { $0.keyword == keyword }?.value }
