@@ -1,8 +1,10 @@
 #if Production
     import Testing
 
-    /// Every case on the real servers: the ground truth for the simulated ones. `CONTRACT_ONLY` picks cases by a part of
-    /// their id.
+    /// Every case on the real servers: the ground truth for the simulated ones.
+    ///
+    /// `CONTRACT_ONLY` picks cases by a part of their id, `CONTRACT_VERBOSE` prints how long each took, and
+    /// `CONTRACT_RESULTS` names a report to bring up to date.
     @Suite("Contract on real servers", .serialized)
     struct RealContractTests {
         private static func chosen(_ cases: [ContractCase]) -> [ContractCase] {
@@ -17,6 +19,7 @@
         func postgres(_ contractCase: ContractCase) async throws { try await run(contractCase) }
 
         private func run(_ contractCase: ContractCase) async throws {
+            let world = RealWorld()
             let clock = ContinuousClock()
             let start = clock.now
             defer {
@@ -24,7 +27,16 @@
                     print(start.duration(to: clock.now), contractCase.id)
                 }
             }
-            try await contractCase.body(RealWorld())
+            guard let results = ResultsFile.shared else { return try await contractCase.body(world) }
+            // Asked first: afterwards a failed case may have left the server down.
+            let versions = try await world.versions(contractCase.area)
+            do {
+                try await contractCase.body(world)
+                try results.record(.init(contractCase: contractCase, failure: nil), versions: versions)
+            } catch {
+                try results.record(.init(contractCase: contractCase, failure: "\(error)"), versions: versions)
+                throw error
+            }
         }
     }
 #endif

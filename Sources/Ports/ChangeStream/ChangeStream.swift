@@ -29,11 +29,15 @@ public struct ChangeEvent: Hashable, Sendable {
     public let change: RowChange
     /// LSN of the change itself. Not ordered across transactions: never deduplicate by it (risingwave#22369).
     public let lsn: LSN
+    /// Columns of an update's new row that are null only because the server did not send them: values stored out of line
+    /// (more than about 2 kB) that the update left alone (PostgreSQL documentation, "Logical Replication Message Formats").
+    public let unavailableColumns: [String]
 
-    public init(table: String, change: RowChange, lsn: LSN) {
+    public init(table: String, change: RowChange, lsn: LSN, unavailableColumns: [String] = []) {
         self.table = table
         self.change = change
         self.lsn = lsn
+        self.unavailableColumns = unavailableColumns
     }
 }
 
@@ -111,8 +115,12 @@ public protocol ChangeStream: AnyObject, Sendable {
     ///
     /// - Throws: ``DatabaseError/connectionLost(_:)``; open the slot again then, and expect repetition.
     func next(maximumTransactions: Int, timeout: Nanoseconds) async throws -> [CommittedTransaction]
-    /// Tells the server that everything below `lsn` is dealt with. Sent with the next feedback; not durable there until
-    /// its next checkpoint.
+    /// Tells the server that everything below `lsn` is dealt with. Sent with the next feedback, and never takes an earlier
+    /// confirmation back. The server saves it when it lets the slot's restart position move, or when it is shut down in
+    /// good order; a checkpoint alone does not save it, and a crash takes back what was not saved.
+    ///
+    /// When all that was handed out is confirmed, the adapter confirms with it what the server says it has passed over, so
+    /// that a quiet table does not hold the log of a busy database.
     func confirm(_ lsn: LSN) async throws
     func close() async
 }

@@ -15,6 +15,10 @@ public protocol Database: Sendable {
 }
 
 /// One connection, used by one task at a time. At most one transaction is open on it.
+///
+/// A call whose task is cancelled while the server works on it asks the server to stop: the statement then fails with
+/// ``SQLState/queryCanceled``. A task that was cancelled before gets a `CancellationError`, and nothing was sent; only
+/// ``rollback()`` and ``close()`` are done all the same.
 public protocol DatabaseSession: AnyObject, Sendable {
     /// Opens a transaction. Costs no round trip: it travels with the first statements.
     ///
@@ -32,7 +36,10 @@ public protocol DatabaseSession: AnyObject, Sendable {
 
     /// Runs the statements and commits, in one round trip. Ends the transaction whatever happens.
     ///
-    /// - Throws: ``DatabaseError``; ``DatabaseError/commitOutcomeUnknown(_:)`` when the connection broke after sending.
+    /// A COMMIT of a failed transaction, which the server takes for a ROLLBACK and answers without an error, is reported as
+    /// ``SQLState/inFailedTransaction``: nobody may take it for a commit.
+    /// - Throws: ``DatabaseError``; ``DatabaseError/commitOutcomeUnknown(_:)`` when the connection broke after sending;
+    ///   ``SQLState/noActiveTransaction`` when no transaction is open.
     func executeAndCommit(_ statements: [Statement]) async throws -> [StatementResult]
 
     /// Rolls back what is open; does nothing when nothing is.

@@ -140,7 +140,7 @@ enum DurabilityCases {
     ) { stage, server in
         try await server.crash()
         do {
-            let session = try await server.database.connect()
+            let session = try await server.client(DatabaseOptions()).connect()
             await session.close()
             throw ContractFailure("a connection to a server that is down")
         } catch let error as DatabaseError {

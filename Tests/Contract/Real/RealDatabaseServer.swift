@@ -4,7 +4,7 @@
     import Ports
     import Synchronization
 
-    /// A database of its own on the real PostgreSQL server of `POSTGRES_URL`.
+    /// A schema of its own (much cheaper than a database) in the real PostgreSQL database of `POSTGRES_URL`.
     final class RealDatabaseServer: DatabaseServer {
         private let name: String
         private let settings: PostgresSettings
@@ -28,20 +28,28 @@
             maintenanceSettings = PostgresSettings(url: server)
             let maintenance = PostgresDatabase(maintenanceSettings)
             maintenanceClient = Mutex(maintenance)
-            // A run that was killed leaves its slots, whose names the cases use again.
-            try await maintenance.administer(
-                "SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots "
-                    + "WHERE NOT active AND database LIKE 'contract\\_%'")
-            try await maintenance.administer("CREATE DATABASE \(name)")
-            settings = Self.settings(options, url: server.withDatabase(name))
+            settings = Self.settings(options, url: server.setting("options", to: "-c search_path=\(name)"), name)
             main = PostgresDatabase(settings)
             streams = PostgresChangeStreams(settings)
+            // A run that was killed leaves its slots, whose names the cases use again.
+            await dropSlots()
+            try await maintenance.administer("CREATE SCHEMA \(name)")
+        }
+
+        private func dropSlots() async {
+            _ = try? await maintenance.administer(
+                "SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots "
+                    + "WHERE NOT active AND slot_name LIKE 'contract%'")
+            for publication in ["contract", "contract_2"] {
+                _ = try? await maintenance.administer("DROP PUBLICATION IF EXISTS \(publication)")
+            }
         }
 
         private var maintenance: PostgresDatabase { maintenanceClient.withLock { $0 } }
 
-        private static func settings(_ options: DatabaseOptions, url: PostgresURL) -> PostgresSettings {
+        private static func settings(_ options: DatabaseOptions, url: PostgresURL, _ name: String) -> PostgresSettings {
             var settings = PostgresSettings(url: url)
+            settings.applicationName = name
             settings.isSynchronousCommit = options.isSynchronousCommit
             settings.lockTimeout = options.lockTimeout
             settings.statementTimeout = options.statementTimeout
@@ -52,7 +60,7 @@
         }
 
         func client(_ options: DatabaseOptions) -> any Database {
-            PostgresDatabase(Self.settings(options, url: settings.url))
+            PostgresDatabase(Self.settings(options, url: settings.url, name))
         }
 
         func checkpoint() async throws { try await maintenance.administer("CHECKPOINT") }
@@ -73,11 +81,15 @@
         func terminateSessions() async throws {
             try await maintenance.administer(
                 "SELECT pg_terminate_backend(pid, 5000) FROM (SELECT pid FROM pg_stat_activity "
-                    + "WHERE datname = $1 AND pid <> pg_backend_pid() ORDER BY backend_start DESC) AS newest_first",
+                    + "WHERE application_name = $1 AND pid <> pg_backend_pid() ORDER BY backend_start DESC) AS newest_first",
                 [name])
         }
 
-        func crash() async throws { try await signal("KILL") }
+        func crash() async throws {
+            try await signal("KILL")
+            // A killed process takes a moment to go, in which the stack would not start it again.
+            while await isListening() { try await SystemClock().sleep(for: .milliseconds(10)) }
+        }
         func pause() async throws { try await signal("STOP") }
         func resume() async throws { try await signal("CONT") }
 
@@ -109,7 +121,9 @@
 
         func start() async throws {
             let stack = try controlled()
-            try await blocking { [part] in try stack.run("start", part) }
+            repeat {
+                try await blocking { [part] in try stack.run("start", part) }
+            } while await !isListening()
         }
 
         private func signal(_ signal: String) async throws {
@@ -126,9 +140,8 @@
             main.close()
             streams.close()
             _ = try? await terminateSessions()
-            _ = try? await maintenance.administer(
-                "SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots WHERE database = $1", [name])
-            _ = try? await maintenance.administer("DROP DATABASE \(name) WITH (FORCE)")
+            await dropSlots()
+            _ = try? await maintenance.administer("DROP SCHEMA \(name) CASCADE")
             maintenance.close()
         }
     }

@@ -17,6 +17,21 @@
 
         static var hasPostgres: Bool { variable("POSTGRES_URL") != nil }
 
+        /// What the servers of an area call themselves.
+        func versions(_ area: ContractArea) async throws -> String {
+            switch area {
+            case .postgres: "PostgreSQL \(try await Self.postgresVersion())"
+            case .kafka, .debezium, .http: "unknown"
+            }
+        }
+
+        private static func postgresVersion() async throws -> String {
+            guard let text = variable("POSTGRES_URL") else { return "unknown" }
+            let database = PostgresDatabase(PostgresSettings(url: try PostgresURL(text)))
+            defer { database.close() }
+            return try await database.administer("SHOW server_version").first?.first.flatMap { $0 } ?? "unknown"
+        }
+
         func makeDatabase(_ options: DatabaseOptions) async throws -> any DatabaseServer {
             guard let text = Self.variable("POSTGRES_URL") else {
                 throw ContractFailure("POSTGRES_URL is not set")

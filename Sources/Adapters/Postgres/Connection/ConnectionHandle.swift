@@ -11,6 +11,12 @@
         var socket: Int32 { PQsocket(pointer) }
         var errorText: String { PostgresErrors.text(PQerrorMessage(pointer)) }
 
+        /// Whether the socket has something to read, the end of the connection included. Does not block.
+        var hasInput: Bool {
+            var descriptor = pollfd(fd: socket, events: Int16(POLLIN), revents: 0)
+            return poll(&descriptor, 1, 0) > 0
+        }
+
         func finish() { PQfinish(pointer) }
 
         /// Opens a connection and waits for it. Blocks (name resolution, above all), so it runs on a thread of its own.

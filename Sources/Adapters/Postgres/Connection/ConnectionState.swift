@@ -37,6 +37,12 @@
 
         var isUsable: Bool { handle != nil && !wasCancelled }
 
+        /// Looks at the socket of an idle connection: one that the server has closed is found out before it is lent.
+        mutating func checkWhileIdle() {
+            guard let handle, execution == nil, handle.hasInput else { return }
+            _ = receive()
+        }
+
         mutating func begin(_ token: SocketReactor.Token) {
             self.token = token
             if let handle { reactor.watch(handle.socket, for: token) }

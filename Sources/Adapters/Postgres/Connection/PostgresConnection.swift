@@ -32,7 +32,12 @@
         }
 
         /// Whether it can still be used, as far as is known without asking the server.
-        var isUsable: Bool { state.withLock { $0.isUsable } }
+        var isUsable: Bool {
+            state.withLock { state in
+                state.checkWhileIdle()
+                return state.isUsable
+            }
+        }
 
         /// Sends a pipeline and waits for its outcome.
         ///

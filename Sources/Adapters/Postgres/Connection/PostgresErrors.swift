@@ -37,7 +37,10 @@
             let parts = line.utf8.split(separator: UInt8(ascii: ":"), omittingEmptySubsequences: false)
             for (index, part) in parts.enumerated().dropFirst() {
                 let trimmed = part.drop { $0 == UInt8(ascii: " ") }
-                guard trimmed.count == 5, trimmed.allSatisfy(isStateByte) else { continue }
+                // Every state has a digit, which tells it from the severity FATAL before it.
+                guard trimmed.count == 5, trimmed.allSatisfy(isStateByte), trimmed.contains(where: isDigit) else {
+                    continue
+                }
                 let rest = parts[(index + 1)...].map { String(decoding: $0, as: UTF8.self) }.joined(separator: ":")
                 return (String(decoding: trimmed, as: UTF8.self), String(rest.drop { $0 == " " }))
             }
@@ -45,9 +48,10 @@
         }
 
         private static func isStateByte(_ byte: UInt8) -> Bool {
-            (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(byte)
-                || (UInt8(ascii: "A")...UInt8(ascii: "Z")).contains(byte)
+            isDigit(byte) || (UInt8(ascii: "A")...UInt8(ascii: "Z")).contains(byte)
         }
+
+        private static func isDigit(_ byte: UInt8) -> Bool { (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(byte) }
 
         /// libpq's text on one line.
         static func text(_ message: UnsafePointer<CChar>?) -> String {

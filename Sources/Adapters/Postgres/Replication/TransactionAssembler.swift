@@ -33,7 +33,8 @@
             case .update(let id, let old, let new):
                 let relation = try relation(id)
                 let oldKey = try old.map { try row($0, relation) }
-                try append(.update(oldKey: oldKey, new: try row(new, relation)), relation, lsn)
+                let missing = zip(new, relation.columns).filter { $0.0 == .unchanged }.map(\.1.name)
+                try append(.update(oldKey: oldKey, new: try row(new, relation)), relation, lsn, missing)
             case .delete(let id, let old):
                 let relation = try relation(id)
                 try append(.delete(oldKey: try row(old, relation)), relation, lsn)
@@ -65,10 +66,12 @@
         }
 
         private mutating func append(
-            _ change: RowChange, _ relation: PgOutputMessage.Relation, _ lsn: LSN
+            _ change: RowChange, _ relation: PgOutputMessage.Relation, _ lsn: LSN, _ unavailableColumns: [String] = []
         ) throws {
             guard partial != nil else { throw PgOutputError(problem: "a change outside any transaction", offset: 0) }
-            partial?.changes.append(ChangeEvent(table: relation.name, change: change, lsn: lsn))
+            partial?.changes.append(
+                ChangeEvent(
+                    table: relation.name, change: change, lsn: lsn, unavailableColumns: unavailableColumns))
         }
 
         private func row(_ fields: [PgOutputMessage.Field], _ relation: PgOutputMessage.Relation) throws -> Row {

@@ -40,6 +40,10 @@
                 next += 1
             }
             self.parameters = parameters.sorted { $0.keyword < $1.keyword }
+            // libpq would find this out only when it connects.
+            for port in (value("port") ?? "").split(separator: ",") where !(1...65_535).contains(Int(port) ?? 0) {
+                throw Invalid(reason: "a port is not a number from 1 to 65535")
+            }
         }
 
         func value(_ keyword: String) -> String? { parameters.first { $0.keyword == keyword }?.value }
@@ -48,10 +52,10 @@
         public var database: String? { value("dbname") }
         public var user: String? { value("user") }
 
-        /// The same server, another database.
-        public func withDatabase(_ name: String) -> PostgresURL {
-            var copy = parameters.filter { $0.keyword != "dbname" }
-            copy.append(Parameter(keyword: "dbname", value: name))
+        /// The same URL with one of libpq's parameters set, for example `dbname`, or `options` with `-c search_path=...`.
+        public func setting(_ keyword: String, to value: String) -> PostgresURL {
+            var copy = parameters.filter { $0.keyword != keyword }
+            copy.append(Parameter(keyword: keyword, value: value))
             return PostgresURL(parameters: copy.sorted { $0.keyword < $1.keyword })
         }
 
