@@ -42,6 +42,7 @@ package enum ShopScenarios {
             let world = ShopWorld(simulation, configured)
             let plan = FaultPlan(
                 entries: configured.faults.flatMap { $0.entries(brokers: world.kafka.brokerNames) },
+                start: ShopWorld.openingTime,
                 safetyPhase: configured.safetyPhase, meanGap: .seconds(10))
             return Scenario.Prepared(
                 faultPlan: configured.faults.isEmpty ? nil : plan, livenessBound: configured.livenessBound,

@@ -9,6 +9,8 @@ import Workloads
 final class ShopWorld: @unchecked Sendable {
     static let serviceNames = ["order", "payment", "inventory", "shipping", "notification"]
     static let customerProcessCount = 4
+    /// From the start of the run until the customers come and faults may begin.
+    static let openingTime = Nanoseconds.seconds(12)
 
     let simulation: Simulation
     let options: ShopOptions
@@ -240,6 +242,7 @@ final class ShopWorld: @unchecked Sendable {
         for name in Self.serviceNames { start(name) }
         start("gateway")
         try await waitForPrices(context)
+        try await context.sleep(for: .epoch + Self.openingTime - simulation.now)
         for number in 1...Self.customerProcessCount { start("customers-\(number)") }
     }
 

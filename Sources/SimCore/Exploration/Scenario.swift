@@ -104,7 +104,7 @@ extension Scenario {
             try simulation.faults.schedule(plan.drawSchedule(from: simulation.faults, decisions: &simulation.decisions))
         }
         if let plan = prepared.faultPlan {
-            simulation.beginLivenessPhase(after: plan.safetyPhase, bound: prepared.livenessBound)
+            simulation.beginLivenessPhase(after: plan.start + plan.safetyPhase, bound: prepared.livenessBound)
         }
         let report = simulation.run(driver: prepared.driver)
         return ScenarioReport(

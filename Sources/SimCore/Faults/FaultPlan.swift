@@ -21,13 +21,18 @@ public struct FaultPlan: Sendable {
     }
 
     public var entries: [Entry]
-    /// Faults begin within this span from the start; then everything heals.
+    /// When the first fault may begin: what is set up before is set up in peace.
+    public var start: Nanoseconds
+    /// Faults begin within this span from ``start``; then everything heals.
     public var safetyPhase: Nanoseconds
     /// Mean span between two faults of one kind, before the swarm scales it.
     public var meanGap: Nanoseconds
 
-    public init(entries: [Entry], safetyPhase: Nanoseconds, meanGap: Nanoseconds) {
+    public init(
+        entries: [Entry], start: Nanoseconds = .zero, safetyPhase: Nanoseconds, meanGap: Nanoseconds
+    ) {
         self.entries = entries
+        self.start = start
         self.safetyPhase = safetyPhase
         self.meanGap = meanGap
     }
@@ -53,6 +58,7 @@ public struct FaultPlan: Sendable {
             var at = Int64(decisions.draw(stream, below: UInt64(gap)))
             while at < safetyPhase.rawValue {
                 schedule.append(drawFault(entry, definition, at: Nanoseconds(at), stream, &decisions))
+                schedule[schedule.count - 1].at += start
                 at += 1 + Int64(decisions.draw(stream, below: UInt64(2 * gap)))
             }
         }

@@ -190,6 +190,10 @@ package struct AdministrationClient: Sendable {
             conclude(index, error, .done, now: now, effects: &effects)
         case .findCoordinator(let error, let node):
             if error == .none { calls[index].coordinator = node } else { retry(id, error, now: now) { _ in } }
+        case .offsetFetch(_, let offsets) where offsets.contains { network.metadata.partition($0.partition) == nil }:
+            // The group knows partitions that this client has not heard of yet.
+            network.requestMetadata()
+            retry(id, .unknownTopicOrPartition, now: now) { _ in }
         case .offsetFetch(let error, let offsets):
             let named = offsets.map {
                 CommittedOffset(network.metadata.topicPartition($0.partition), $0.offset)
