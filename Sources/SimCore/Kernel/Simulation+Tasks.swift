@@ -56,7 +56,7 @@ extension Simulation {
         return try takeResult(waiter.index)
     }
 
-    /// What ``ServiceClock/sleep(for:)`` does: waits for `span` of the process's own clock.
+    /// What ``Ports/ServiceClock/sleep(for:)`` does: waits for `span` of the process's own clock.
     @inlinable @inline(__always) public func sleep(_ context: ProcessContext, _ span: Nanoseconds) async throws {
         try context.checkAlive()
         let trueSpan = state.pointee.clocksDiffer ? self.trueSpan(context, span) : span
