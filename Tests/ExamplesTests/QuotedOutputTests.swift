@@ -52,12 +52,12 @@ struct QuotedOutputTests {
         #expect(table.count > 22)
         let begin = "<!-- table: begin -->\n"
         let start = try #require(text.range(of: begin)).upperBound
-        let end = try #require(text.range(of: "\n<!-- table: end -->")).lowerBound
+        let end = try #require(text.range(of: "<!-- table: end -->")).lowerBound
         if Self.isWriting {
-            try text.replacingCharacters(in: start..<end, with: table.joined(separator: "\n"))
+            try text.replacingCharacters(in: start..<end, with: table.joined(separator: "\n") + "\n")
                 .write(toFile: Documents.absolute(article), atomically: true, encoding: .utf8)
         } else {
-            #expect(Documents.lines(of: String(text[start..<end])) == table, "\(article): \(Self.remedy)")
+            #expect(Documents.lines(of: String(text[start..<end])) == table + [""], "\(article): \(Self.remedy)")
         }
     }
 
@@ -75,13 +75,15 @@ struct QuotedOutputTests {
         let name: String
         let summary: String
         let parameters: [Parameter]
+        /// The shortest and the longest; absent for a kind that happens at a point in time.
+        let lasts: [String]?
     }
 
     /// Every kind that any scenario knows, in the order in which they are first met.
     private static func faultTable() throws -> [String] {
         struct Scenario: Decodable { let name: String }
         var known: Set<String> = []
-        var rows = ["| kind | what happens | parameters: default (from, to) |", "|-|-|-|"]
+        var rows = ["| kind | what happens | lasts | parameters: default (from, to) |", "|-|-|-|-|"]
         for line in try run("simulate scenarios --json") {
             let scenario = try JSONDecoder().decode(Scenario.self, from: Data(line.utf8))
             for line in try run("simulate faults --json --scenario \(scenario.name)") {
@@ -92,7 +94,9 @@ struct QuotedOutputTests {
                     return
                         "`\(parameter.name)`: \(parameter.default)\(unit) (\(parameter.minimum), \(parameter.maximum))"
                 }
-                rows.append("| `\(kind.name)` | \(kind.summary) | \(parameters.joined(separator: "; ")) |")
+                let lasts = kind.lasts?.joined(separator: " to ") ?? ""
+                rows.append(
+                    "| `\(kind.name)` | \(kind.summary) | \(lasts) | \(parameters.joined(separator: "; ")) |")
             }
         }
         return rows
