@@ -54,7 +54,7 @@ public struct PrimaryBackup: Sendable {
                     .init("loss", pool: ["primary", "backup"], targetCountLimit: 2),
                     .init("slow-disk", pool: ["primary", "backup"], targetCountLimit: 2),
                 ], safetyPhase: .milliseconds(400), meanGap: .milliseconds(100))
-            return Scenario.Prepared(faultPlan: faults, livenessBound: .seconds(60)) { context in
+            return Scenario.Prepared(faultPlan: faults, livenessBound: .minutes(2)) { context in
                 for number in 1...writeCount { try await write(number, context, bus, told) }
                 // Long enough for every restart that is still to come.
                 try await context.sleep(for: .seconds(31))

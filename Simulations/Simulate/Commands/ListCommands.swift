@@ -40,7 +40,7 @@ enum FaultsCommand: Command {
         _ = try ScenarioCatalogue.make(scenarioName, ScenarioOptions()).setUp(simulation)
         for kind in simulation.faults.kinds {
             if isJSON {
-                JSONLine.print([
+                var object: [String: Any] = [
                     "name": kind.name, "summary": kind.summary,
                     "parameters": kind.parameters.map {
                         [
@@ -48,10 +48,15 @@ enum FaultsCommand: Command {
                             "minimum": $0.range.lowerBound, "maximum": $0.range.upperBound,
                         ] as [String: Any]
                     },
-                ])
+                ]
+                if let range = kind.durationRange {
+                    object["lasts"] = ["\(range.lowerBound)", "\(range.upperBound)"]
+                }
+                JSONLine.print(object)
                 continue
             }
-            print("\(kind.name): \(kind.summary)")
+            let lasts = kind.durationRange.map { " (lasts \($0.lowerBound) to \($0.upperBound))" } ?? ""
+            print("\(kind.name): \(kind.summary)\(lasts)")
             for parameter in kind.parameters {
                 print(
                     "    \(parameter.name) = \(parameter.defaultValue) \(parameter.unit) (\(parameter.range.lowerBound) to \(parameter.range.upperBound))"

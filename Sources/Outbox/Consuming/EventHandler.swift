@@ -33,7 +33,7 @@ public protocol EventHandler: Sendable {
     /// - Parameters:
     ///   - loaded: results of ``loads(for:)``, which was asked for at least these events.
     ///   - session: for reads that depend on what was loaded; it has the transaction open.
-    /// - Throws: ``MalformedEvent`` or ``DatabaseError``. An error that no retry cures dead-letters the event.
+    /// - Throws: ``MalformedEvent`` or ``Ports/DatabaseError``. An error that no retry cures dead-letters the event.
     func apply(
         _ events: [Event], loaded: ArraySlice<StatementResult>, in session: any DatabaseSession,
         into work: inout UnitOfWork

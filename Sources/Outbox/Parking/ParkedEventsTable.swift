@@ -2,7 +2,7 @@ public import Ports
 
 /// Why an event is parked.
 public enum ParkedState: String, Hashable, Sendable, CaseIterable {
-    /// It failed for good and went to the dead-letter topic; it waits for ``ParkedEvents/replay(aggregateID:)``.
+    /// It failed for good and went to the dead-letter topic; it waits for ``EventConsumerLoop/replayParked(aggregateID:)``.
     case dead = "DEAD"
     /// Its type or version is not known here; it is applied by the first version that knows it.
     case unknownType = "UNKNOWN_TYPE"

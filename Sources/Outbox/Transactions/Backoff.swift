@@ -12,7 +12,7 @@ public struct Backoff: Hashable, Sendable {
 
     /// The delay before retry number `retry`, counted from 0.
     ///
-    /// - Parameter randomBits: what spreads rivals apart, from an ``Identifiers`` port so that a simulation repeats it.
+    /// - Parameter randomBits: what spreads rivals apart, from an ``Ports/Identifiers`` port so that a simulation repeats it.
     public func delay(beforeRetry retry: Int, randomBits: UInt64) -> Nanoseconds {
         let doublings = min(max(retry, 0), 40)
         let (scaled, overflow) = firstDelay.rawValue.multipliedReportingOverflow(by: 1 << Int64(doublings))

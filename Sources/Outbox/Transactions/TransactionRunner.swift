@@ -16,13 +16,13 @@ public struct TransactionRunner: Sendable {
 
     /// Runs `body` in a transaction of its own, again after each failure that allows it, for at most `limit`.
     ///
-    /// `body` ends with ``DatabaseSession/executeAndCommit(_:)``, so that its last statements and the commit share a
+    /// `body` ends with ``Ports/DatabaseSession/executeAndCommit(_:)``, so that its last statements and the commit share a
     /// round trip; what it leaves open is rolled back. After an unknown commit outcome `body` runs again as well, so it
     /// must find what its earlier run wrote: an inbox row, an idempotency key, a changed state.
     ///
     /// - Parameter retrying: which errors run it again; a body that inserts rows whose keys a rival may have taken
     ///   meanwhile adds 23505.
-    /// - Throws: what `body` threw last: a ``DatabaseError`` when the time is up, any other error at once.
+    /// - Throws: what `body` threw last: a ``Ports/DatabaseError`` when the time is up, any other error at once.
     public func run<Result>(
         _ isolation: IsolationLevel = .readCommitted, within limit: Nanoseconds,
         retrying isRetried: (DatabaseError) -> Bool = { $0.mayBeRunAgain },

@@ -43,7 +43,7 @@ public struct UnitOfWork: Sendable {
 
     /// Sends everything and commits, in one round trip.
     ///
-    /// - Throws: ``DatabaseError``, see ``DatabaseSession/executeAndCommit(_:)``.
+    /// - Throws: ``Ports/DatabaseError``, see ``Ports/DatabaseSession/executeAndCommit(_:)``.
     public func commit(on session: any DatabaseSession) async throws {
         try await commit(on: session, mistakes: [])
     }

@@ -192,8 +192,6 @@ public final class SimulatedDisk: ProcessObserver, @unchecked Sendable {
     }
 
     private func pass(_ distribution: LatencyDistribution, _ context: ProcessContext) async throws {
-        let waiter = simulation.makeWaiter(
-            context, WaitReason("its disk"), deadline: simulation.now + drawLatency(distribution))
-        try await simulation.wait(waiter)
+        try await simulation.pass(context, drawLatency(distribution), WaitReason("its disk"))
     }
 }

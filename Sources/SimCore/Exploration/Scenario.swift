@@ -90,18 +90,16 @@ extension Scenario {
         defer { monitor?.detach(simulation) }
         simulation.properties.stopwatch = stopwatch
         let prepared = try setUp(simulation)
+        var selected: [String]?
         if case .only(let kinds) = faults {
             for kind in kinds { _ = try simulation.faults.definition(kind) }
+            selected = kinds
         }
         if let schedule {
             try simulation.faults.schedule(schedule)
-        } else if var plan = prepared.faultPlan {
-            switch faults {
-            case .all: break
-            case .none: plan.entries = []
-            case .only(let kinds): plan.entries = plan.entries.filter { kinds.contains($0.kind) }
-            }
-            try simulation.faults.schedule(plan.drawSchedule(from: simulation.faults, decisions: &simulation.decisions))
+        } else if let plan = prepared.faultPlan, faults != .none {
+            try simulation.faults.schedule(
+                plan.drawSchedule(from: simulation.faults, decisions: &simulation.decisions, only: selected))
         }
         if let plan = prepared.faultPlan {
             simulation.beginLivenessPhase(after: plan.start + plan.safetyPhase, bound: prepared.livenessBound)

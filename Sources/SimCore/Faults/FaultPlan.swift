@@ -40,21 +40,31 @@ public struct FaultPlan: Sendable {
     /// Draws a schedule. Swarm testing (Groce et al., ISSTA 2012): each seed leaves about half of the kinds out and draws
     /// how densely each of the others comes, so that kinds which hide each other's effects get runs without each other.
     ///
-    /// Each kind draws from a stream of its own, so that leaving one out leaves the others as they were.
+    /// Each entry draws from a stream of its own, and so has the same faults whichever kinds are selected beside it. Only
+    /// when the seed leaves out all that are selected does one of them come nevertheless.
+    ///
+    /// - Parameter selected: draws these kinds only; `nil` for all.
     public func drawSchedule(
-        from controller: FaultController, decisions: inout Decisions
+        from controller: FaultController, decisions: inout Decisions, only selected: [String]? = nil
     ) throws(FaultScheduleError) -> [ScheduledFault] {
-        var schedule: [ScheduledFault] = []
+        let chosen = entries.indices.filter { selected?.contains(entries[$0].kind) ?? true }
+        guard !chosen.isEmpty else { return [] }
         let swarm = decisions.stream("faults.swarm")
-        let certain = entries.isEmpty ? 0 : Int(decisions.draw(swarm, below: UInt64(entries.count)))
-        for (index, entry) in entries.enumerated() {
-            let definition = try controller.definition(entry.kind)
-            let stream = decisions.stream("faults.plan", "\(entry.kind)#\(index)")
+        let certain = Int(decisions.draw(swarm, below: UInt64(entries.count)))
+        var drawn: [(index: Int, stream: DecisionStreamID, isOn: Bool, quarters: Int64)] = []
+        for index in chosen {
+            let stream = decisions.stream("faults.plan", "\(entries[index].kind)#\(index)")
             let isOn = decisions.draw(stream, below: 2) == 0 || index == certain
             // From a quarter of the mean gap to four times it.
-            let quarters = 1 << decisions.draw(stream, below: 5)
-            guard isOn else { continue }
-            let gap = max(1, meanGap.rawValue * Int64(quarters) / 4)
+            drawn.append((index, stream, isOn, 1 << Int64(decisions.draw(stream, below: 5))))
+        }
+        if !drawn.contains(where: \.isOn) { drawn[certain % drawn.count].isOn = true }
+
+        var schedule: [ScheduledFault] = []
+        for (index, stream, isOn, quarters) in drawn where isOn {
+            let entry = entries[index]
+            let definition = try controller.definition(entry.kind)
+            let gap = max(1, meanGap.rawValue * quarters / 4)
             var at = Int64(decisions.draw(stream, below: UInt64(gap)))
             while at < safetyPhase.rawValue {
                 schedule.append(drawFault(entry, definition, at: Nanoseconds(at), stream, &decisions))

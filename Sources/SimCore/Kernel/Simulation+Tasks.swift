@@ -56,7 +56,7 @@ extension Simulation {
         return try takeResult(waiter.index)
     }
 
-    /// What ``ServiceClock/sleep(for:)`` does: waits for `span` of the process's own clock.
+    /// What ``Ports/ServiceClock/sleep(for:)`` does: waits for `span` of the process's own clock.
     @inlinable @inline(__always) public func sleep(_ context: ProcessContext, _ span: Nanoseconds) async throws {
         try await context.requireAlive()
         let trueSpan = state.pointee.clocksDiffer ? self.trueSpan(context, span) : span
@@ -69,6 +69,19 @@ extension Simulation {
         let id = state.pointee.waiters.id(of: index)
         state.pointee.waiters.slots[Int(index)].timer = state.pointee.events.insert(
             at: deadline, wakeEvent(id, .happened))
+        _ = try await waitForValue(id)
+    }
+
+    /// Waits for a span of true virtual time in which something comes to pass, such as a disk operation.
+    ///
+    /// Unlike a wait with a deadline it does not end as one that was given up.
+    ///
+    /// - Throws: ``Ports/ProcessStopped``, `CancellationError`.
+    public func pass(_ context: ProcessContext, _ span: Nanoseconds, _ reason: WaitReason) async throws {
+        let index = state.pointee.waiters.make(process: context.process.index, reason)
+        let id = state.pointee.waiters.id(of: index)
+        state.pointee.waiters.slots[Int(index)].timer = state.pointee.events.insert(
+            at: state.pointee.now &+ UInt64(max(0, span.rawValue)), wakeEvent(id, .happened))
         _ = try await waitForValue(id)
     }
 

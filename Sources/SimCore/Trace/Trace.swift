@@ -21,7 +21,13 @@ public struct TraceEntry: Hashable, Sendable, Codable {
 }
 
 extension TraceEntry: CustomStringConvertible {
-    public var description: String { "#\(step) at \(at) \(subject): \(what)" }
+    /// The entry on one line. Its time is given to the nanosecond: two runs may part by no more.
+    public var description: String { "#\(step) at \(exactTime) \(subject): \(what)" }
+
+    private var exactTime: String {
+        let fraction = String(at.rawValue % 1_000_000_000 + 1_000_000_000).dropFirst()
+        return "\(at.rawValue / 1_000_000_000).\(fraction)s"
+    }
 }
 
 /// A recorded run, event by event. Costs some hundred bytes an event, so it is recorded for single runs only.
@@ -87,6 +93,9 @@ extension Divergence: CustomStringConvertible {
         var lines = ["first difference at event #\(step)"]
         lines.append("  recorded: \(expected.map(String.init(describing:)) ?? "the run had ended")")
         lines.append("  this run: \(found.map(String.init(describing:)) ?? "the run had ended")")
+        if let expected, let found, expected.description == found.description {
+            lines.append("  the two read the same: what differs is in the event's payload and not in its words")
+        }
         lines.append("  around it, as recorded:")
         lines += expectedNeighbours.map { "    \($0)" }
         lines.append("  around it, in this run:")
