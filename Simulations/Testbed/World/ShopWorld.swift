@@ -70,6 +70,7 @@ final class ShopWorld: @unchecked Sendable {
     private func settings() -> ShopSettings {
         var settings = ShopSettings()
         settings.mistakes = options.mistakes
+        settings.gatewayHorizon = .minutes(2)
         if let retention = options.archiveRetention {
             settings.archiveRetention = retention
             settings.idempotencyRetention = retention
@@ -281,7 +282,8 @@ final class ShopWorld: @unchecked Sendable {
         for _ in 0..<600 where quietRounds < 3 {
             try await context.sleep(for: .seconds(2))
             let (lags, backlogs) = await lags(context)
-            quietRounds = lags.allSatisfy { $0.recordCount == 0 } && backlogs.isEmpty ? quietRounds + 1 : 0
+            let isQuiet = lags.allSatisfy { $0.recordCount == 0 } && backlogs.isEmpty && observer.judge.isQuiet
+            quietRounds = isQuiet ? quietRounds + 1 : 0
         }
     }
 

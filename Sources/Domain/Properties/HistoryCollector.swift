@@ -21,6 +21,8 @@ public struct HistoryCollector: Sendable {
     private var requestKeys = KeyIndex()
     private var orderOfRequestKey: [UniqueID] = []
     private let remembersOrders: Bool
+    /// Orders of which the present transaction applied events, and how many.
+    private var applied: [(order: UniqueID, count: Int)] = []
 
     /// - Parameter remembersOrders: false for a single look at everything, where nothing can come again.
     public init(remembersOrders: Bool = true) { self.remembersOrders = remembersOrders }
@@ -216,6 +218,30 @@ public struct HistoryCollector: Sendable {
         guard let aggregate = UniqueID(row.text(InboxTable.aggregateID)) else { return }
         let application = OrderHistory.Application(consumer: service, eventID: row.uuid(InboxTable.eventID))
         update(aggregate) { $0.applications.append(application) }
+        if let position = applied.firstIndex(where: { $0.order == aggregate }) {
+            applied[position].count += 1
+        } else {
+            applied.append((aggregate, 1))
+        }
+    }
+
+    /// Ends a transaction: what it applied it applied together. Its inbox rows are written in the order of their ids, so that
+    /// two consumers never wait for each other in a circle, and tell nothing about order among themselves.
+    mutating func endTransaction() {
+        for (order, count) in applied where count > 1 {
+            update(order) { history in
+                let versions = history.events.map { ($0.id, $0.aggregateVersion) }
+                func version(_ application: OrderHistory.Application) -> Int64 {
+                    versions.first { $0.0 == application.eventID }?.1 ?? 0
+                }
+                let start = history.applications.count - min(count, history.applications.count)
+                let together = history.applications[start...].enumerated().sorted {
+                    (version($0.element), $0.offset) < (version($1.element), $1.offset)
+                }
+                history.applications.replaceSubrange(start..., with: together.map(\.element))
+            }
+        }
+        applied.removeAll(keepingCapacity: true)
     }
 
     private mutating func observeParking(_ change: CommittedChange) {

@@ -22,6 +22,7 @@ public struct ShopJudge: Sendable {
             collector.observe(change)
         }
         violations += stock.endTransaction()
+        collector.endTransaction()
         for history in collector.takeFinished() {
             judgedOrderCount += 1
             violations += Self.violations(of: history)
@@ -40,6 +41,9 @@ public struct ShopJudge: Sendable {
             violations += Self.violations(of: history)
         }
     }
+
+    /// Whether every order that is known is finished, as far as liveness goes.
+    public var isQuiet: Bool { collector.open.allSatisfy { LivenessProperty.violations($0).isEmpty } }
 
     /// Judges one order, finished or at quiescence, by every property that concerns orders.
     public static func violations(of history: OrderHistory) -> [Violation] {
