@@ -3,7 +3,7 @@ import SimCore
 
 /// What `run` and `replay` have in common: scenario, its options, faults, scheduling.
 struct RunOptions: Sendable {
-    static let defaultScenario = "primary-backup"
+    static let defaultScenario = "default"
 
     var scenarioName: String
     var options = ScenarioOptions()

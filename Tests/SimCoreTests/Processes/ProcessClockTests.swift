@@ -52,7 +52,9 @@ struct ProcessClockTests {
         #expect(wrong.isEmpty)
     }
 
-    @Test("A process sleeps the span that its own clock measures", arguments: [(100_000, 10), (-100_000, 10)] as [(Int64, Int64)])
+    @Test(
+        "A process sleeps the span that its own clock measures",
+        arguments: [(100_000, 10), (-100_000, 10)] as [(Int64, Int64)])
     func sleepUnderDrift(drift: Int64, seconds: Int64) {
         let simulation = Simulation(seed: 1)
         let spans = Box<(local: Nanoseconds, monotonic: Nanoseconds)?>(nil)
@@ -69,11 +71,15 @@ struct ProcessClockTests {
         let expected = seconds * 1_000_000_000 * 1_000_000 / (1_000_000 + drift)
         #expect(report.held)
         #expect(((expected - 2_000)...(expected + 2_000)).contains(report.virtualTime.rawValue))
-        #expect(spans.value.map { $0.local >= .seconds(seconds) && $0.local <= .seconds(seconds) + .nanoseconds(3) } == true)
+        #expect(
+            spans.value.map { $0.local >= .seconds(seconds) && $0.local <= .seconds(seconds) + .nanoseconds(3) } == true
+        )
         #expect(spans.value.map { $0.monotonic >= .seconds(seconds) } == true)
     }
 
-    @Test("A loop that sleeps until its clock shows a deadline ends, whatever the drift", arguments: [100_000, 3, -3, -99_999] as [Int64])
+    @Test(
+        "A loop that sleeps until its clock shows a deadline ends, whatever the drift",
+        arguments: [100_000, 3, -3, -99_999] as [Int64])
     func sleepUntilDeadline(drift: Int64) {
         var settings = SimulationSettings(seed: 1)
         settings.instantStepLimit = 1_000
@@ -96,7 +102,9 @@ struct ProcessClockTests {
         #expect(rounds.value <= 500)
     }
 
-    @Test("A jump is seen on the clock's time of day and not on its monotonic time, and does not change a sleep under way")
+    @Test(
+        "A jump is seen on the clock's time of day and not on its monotonic time, and does not change a sleep under way"
+    )
     func jumpOfProcessClock() {
         let simulation = Simulation(seed: 1)
         let notes = Notes()

@@ -41,7 +41,8 @@ extension Broker {
     }
 
     /// What a consumer that reads everything committed could read from `offset` on. Linear in what is returned.
-    package func committedBatches(of partition: PartitionID, from offset: Int64) -> (batches: [StoredBatch], end: Int64) {
+    package func committedBatches(of partition: PartitionID, from offset: Int64) -> (batches: [StoredBatch], end: Int64)
+    {
         guard let index = replicaIndex(partition) else { return ([], offset) }
         let log = replicas[index].log
         var batches: [StoredBatch] = []
