@@ -85,6 +85,12 @@ final class RawClient: TestClient {
     }
 }
 
+extension KafkaResponse {
+    static func make(_ correlation: Int32, _ body: KafkaResponseBody) -> KafkaResponse {
+        KafkaResponse(correlation: correlation, body: body)
+    }
+}
+
 extension FetchedPartition {
     var keys: [String] {
         batches.flatMap { stored -> [String] in

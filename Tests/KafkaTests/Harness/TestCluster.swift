@@ -37,10 +37,12 @@ final class TestCluster {
         case deliver
         /// The request is lost; nobody is told.
         case drop
-        /// The request arrives later, even when its connection has been given up by then.
+        /// The request arrives later, and what follows it on its connection too, even when that is given up by then.
         case delay(Nanoseconds)
         /// The request takes effect, the answer is lost.
         case dropResponse
+        /// The request does not arrive; this comes back instead.
+        case answer(KafkaResponseBody)
     }
 
     static let controllerID = NodeID(0)
@@ -326,7 +328,12 @@ final class TestCluster {
         case .drop: return
         case .delay(let span):
             let arrival = (now + latency + span).nanosecondsSinceEpoch
+            connections[index].toServerBusyUntil = arrival
             return heap.add(.request(connection: index, request), at: arrival)
+        case .answer(let body):
+            let arrival = max((now + latency * 2).nanosecondsSinceEpoch, connections[index].toClientBusyUntil)
+            connections[index].toClientBusyUntil = arrival
+            return heap.add(.response(connection: index, .make(request.correlation, body)), at: arrival)
         case .dropResponse:
             lostResponses.insert([Int64(index), Int64(request.correlation)])
         }
@@ -377,7 +384,8 @@ final class TestCluster {
     /// The client gives up the connection: nothing from it is heard any more.
     private func closeAtClient(_ index: Int) {
         forget(index)
-        heap.add(.closed(connection: index), at: (now + latency).nanosecondsSinceEpoch)
+        let arrival = max((now + latency).nanosecondsSinceEpoch, connections[index].toServerBusyUntil)
+        heap.add(.closed(connection: index), at: arrival)
     }
 
     private func forget(_ index: Int) {
