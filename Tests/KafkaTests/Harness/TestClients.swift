@@ -160,6 +160,7 @@ final class TestConsumer: TestClient {
             throw NoResult()
         }
         var records: [ConsumerRecord] = []
+        records.reserveCapacity(fetched.reduce(0) { $0 + $1.range.count })
         for piece in fetched { piece.appendRecords(to: &records) }
         return records
     }
@@ -258,7 +259,7 @@ final class TestAdministration: TestClient {
         return offsets
     }
 
-    func electLeader(of topic: String, _ partition: Int32 = 0, _ kind: ElectionKind) throws {
+    func electLeader(_ kind: ElectionKind, of topic: String, _ partition: Int32 = 0) throws {
         let name = TopicPartition(topic, partition)
         _ = try run { machine.electLeader(of: name, kind, call: $0, now: cluster.now, effects: &$1) }
     }
@@ -297,10 +298,10 @@ extension TestCluster {
 
     /// A replica's log as keys, without markers.
     func log(_ node: NodeID, _ topic: String, _ partition: Int32 = 0) -> [String] {
-        broker(node).inspect(id(topic, partition))?.keys ?? []
+        box(node).broker.inspect(id(topic, partition))?.keys ?? []
     }
 
     func inspect(_ node: NodeID, _ topic: String, _ partition: Int32 = 0) -> ReplicaInspection {
-        broker(node).inspect(id(topic, partition))!
+        box(node).broker.inspect(id(topic, partition))!
     }
 }

@@ -1,6 +1,12 @@
 import Ports
 import SimCore
 
+/// Holds a broker, which cannot be copied.
+final class BrokerBox {
+    var broker: Broker
+    init(_ broker: consuming Broker) { self.broker = broker }
+}
+
 /// A whole Kafka cluster with its clients on one small event loop: latency, ordered connections, and faults on demand.
 final class TestCluster {
     enum Event {
@@ -31,10 +37,12 @@ final class TestCluster {
         case deliver
         /// The request is lost; nobody is told.
         case drop
-        /// The request arrives later, even when its connection has been given up by then.
+        /// The request arrives later, and what follows it on its connection too, even when that is given up by then.
         case delay(Nanoseconds)
         /// The request takes effect, the answer is lost.
         case dropResponse
+        /// The request does not arrive; this comes back instead.
+        case answer(KafkaResponseBody)
     }
 
     static let controllerID = NodeID(0)
@@ -43,7 +51,7 @@ final class TestCluster {
     private(set) var now: Instant = .epoch
     var latency: Nanoseconds = .microseconds(500)
     var controller: Controller
-    var brokers: [Broker]
+    private(set) var brokers: [BrokerBox]
     private var incarnations: [Int]
     private var isAlive: [Bool]
     var clients: [TestClient] = []
@@ -54,6 +62,7 @@ final class TestCluster {
     private var clientEffects: [ClientEffect] = []
     private var nextCall: Int64 = 0
     private(set) var eventCount = 0
+    private var eventsAtOnce = 0
     /// Pairs of nodes that cannot reach each other now.
     private var cuts: Set<[Int32]> = []
     private var held: [(connection: Int, event: Event)] = []
@@ -67,18 +76,19 @@ final class TestCluster {
         self.settings = settings
         controller = Controller(settings: settings)
         brokers = (0..<count).map {
-            Broker(id: NodeID(Int32($0 + 1)), controller: Self.controllerID, settings: settings)
+            BrokerBox(Broker(id: NodeID(Int32($0 + 1)), controller: Self.controllerID, settings: settings))
         }
         incarnations = Array(repeating: 0, count: count + 1)
         isAlive = Array(repeating: false, count: count + 1)
         openConnections = Array(repeating: [], count: count + 1)
         for node in 0...count { start(NodeID(Int32(node))) }
-        run(for: .seconds(30)) { self.brokers.allSatisfy { !$0.isFenced } }
-        precondition(brokers.allSatisfy { !$0.isFenced }, "the cluster did not start")
+        run(for: .seconds(30)) { self.brokers.allSatisfy { !$0.broker.isFenced } }
+        precondition(brokers.allSatisfy { !$0.broker.isFenced }, "the cluster did not start")
     }
 
-    var brokerIDs: [NodeID] { brokers.map(\.id) }
-    func broker(_ id: NodeID) -> Broker { brokers[Int(id.rawValue) - 1] }
+    var brokerIDs: [NodeID] { brokers.map { $0.broker.id } }
+    func box(_ id: NodeID) -> BrokerBox { brokers[Int(id.rawValue) - 1] }
+    func isFenced(_ node: NodeID) -> Bool { box(node).broker.isFenced }
     func isRunning(_ node: NodeID) -> Bool { isAlive[Int(node.rawValue)] }
 
     // MARK: Time
@@ -108,6 +118,8 @@ final class TestCluster {
 
     private func step() {
         guard let (time, event) = heap.removeFirst() else { return }
+        eventsAtOnce = now.nanosecondsSinceEpoch == time ? eventsAtOnce + 1 : 0
+        precondition(eventsAtOnce < 100_000, "time stands still at \(now): \(event)")
         now = Instant(nanosecondsSinceEpoch: time)
         eventCount += 1
         switch event {
@@ -115,6 +127,8 @@ final class TestCluster {
         case .response(let index, let response): deliver(response, on: index)
         case .failed(let index):
             let connection = connections[index]
+            guard connection.isOpen else { return }
+            forget(index)
             handle(connection.client, nodeEvent: .connectionFailed(connection.server, connection.channel)) {
                 .connectionFailed(connection.server, connection.channel)
             }
@@ -151,16 +165,14 @@ final class TestCluster {
         nodeEffects.removeAll()
         for connection in connections.indices where connections[connection].isOpen {
             if connections[connection].server == node {
-                connections[connection].isClosedAtServer = true
-                close(connection, tellsClient: true)
+                closeAtServer(connection)
             } else if connections[connection].client == node {
-                close(connection, tellsClient: false)
-                heap.add(.closed(connection: connection), at: (now + latency).nanosecondsSinceEpoch)
+                closeAtClient(connection)
             }
         }
         if losesUnflushed {
             for partition in controller.metadata.partitions {
-                brokers[index - 1].loseUnflushedTail(of: partition.id, from: 0)
+                brokers[index - 1].broker.loseUnflushedTail(of: partition.id, from: 0)
             }
         }
     }
@@ -175,7 +187,7 @@ final class TestCluster {
     /// Everything that is in the logs now has reached the disks.
     func flushAll() {
         for index in brokers.indices {
-            for partition in controller.metadata.partitions { brokers[index].flushed(partition.id, upTo: .max) }
+            for partition in controller.metadata.partitions { brokers[index].broker.flushed(partition.id, upTo: .max) }
         }
     }
 
@@ -185,7 +197,7 @@ final class TestCluster {
         if node == Self.controllerID {
             controller.handle(event, now: now, effects: &nodeEffects)
         } else {
-            brokers[Int(node.rawValue) - 1].handle(event, now: now, effects: &nodeEffects)
+            brokers[Int(node.rawValue) - 1].broker.handle(event, now: now, effects: &nodeEffects)
         }
     }
 
@@ -213,14 +225,13 @@ final class TestCluster {
         case .request(let server, let channel, let request): send(request, from: node, to: server, channel)
         case .respond(let connection, let response): respond(response, on: Int(connection.rawValue))
         case .close(let connection):
-            connections[Int(connection.rawValue)].isClosedAtServer = true
-            close(Int(connection.rawValue), tellsClient: true)
+            closeAtServer(Int(connection.rawValue))
         case .disconnect(let server, let channel): disconnect(node, server, channel)
         case .setTimer(let at):
             heap.add(
                 .nodeTimer(node, incarnation: incarnations[Int(node.rawValue)]), at: at.nanosecondsSinceEpoch)
         case .flush(let partition, let offset):
-            if node != Self.controllerID { brokers[Int(node.rawValue) - 1].flushed(partition, upTo: offset) }
+            if node != Self.controllerID { brokers[Int(node.rawValue) - 1].broker.flushed(partition, upTo: offset) }
         case .halt:
             after(.zero) { self.kill(node) }
         }
@@ -241,8 +252,7 @@ final class TestCluster {
         client(node).isDead = true
         for connection in connections.indices
         where connections[connection].client == node && connections[connection].isOpen {
-            close(connection, tellsClient: false)
-            heap.add(.closed(connection: connection), at: (now + latency).nanosecondsSinceEpoch)
+            closeAtClient(connection)
         }
     }
 
@@ -312,13 +322,18 @@ final class TestCluster {
 
     private func send(_ request: KafkaRequest, from client: NodeID, to server: NodeID, _ channel: Channel) {
         let index = openConnection(client, server, channel)
-        guard isAlive[Int(server.rawValue)] else { return close(index, tellsClient: true) }
+        guard isAlive[Int(server.rawValue)] else { return closeAtServer(index) }
         switch onRequest?(client, server, request.body) ?? .deliver {
         case .deliver: break
         case .drop: return
         case .delay(let span):
             let arrival = (now + latency + span).nanosecondsSinceEpoch
+            connections[index].toServerBusyUntil = arrival
             return heap.add(.request(connection: index, request), at: arrival)
+        case .answer(let body):
+            let arrival = max((now + latency * 2).nanosecondsSinceEpoch, connections[index].toClientBusyUntil)
+            connections[index].toClientBusyUntil = arrival
+            return heap.add(.response(connection: index, .make(request.correlation, body)), at: arrival)
         case .dropResponse:
             lostResponses.insert([Int64(index), Int64(request.correlation)])
         }
@@ -358,19 +373,30 @@ final class TestCluster {
         }
     }
 
-    private func close(_ index: Int, tellsClient: Bool) {
-        guard connections[index].isOpen else { return }
+    /// The server's side goes: the client learns it after what was sent to it before.
+    private func closeAtServer(_ index: Int) {
+        guard connections[index].isOpen, !connections[index].isClosedAtServer else { return }
+        connections[index].isClosedAtServer = true
+        let arrival = max((now + latency).nanosecondsSinceEpoch, connections[index].toClientBusyUntil)
+        heap.add(.failed(connection: index), at: arrival)
+    }
+
+    /// The client gives up the connection: nothing from it is heard any more.
+    private func closeAtClient(_ index: Int) {
+        forget(index)
+        let arrival = max((now + latency).nanosecondsSinceEpoch, connections[index].toServerBusyUntil)
+        heap.add(.closed(connection: index), at: arrival)
+    }
+
+    private func forget(_ index: Int) {
         connections[index].isOpen = false
         openConnections[slot(connections[index].client)].removeAll { $0 == index }
-        if tellsClient { heap.add(.failed(connection: index), at: (now + latency).nanosecondsSinceEpoch) }
     }
 
     private func disconnect(_ client: NodeID, _ server: NodeID, _ channel: Channel) {
         let open = openConnections[slot(client)].first {
             connections[$0].server == server && connections[$0].channel == channel
         }
-        guard let index = open else { return }
-        close(index, tellsClient: false)
-        heap.add(.closed(connection: index), at: (now + latency).nanosecondsSinceEpoch)
+        if let index = open { closeAtClient(index) }
     }
 }

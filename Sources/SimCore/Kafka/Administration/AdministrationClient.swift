@@ -3,7 +3,7 @@ package import Ports
 /// Creates topics and looks at topics, logs and groups (KafkaAdminClient).
 ///
 /// Each call is tried again until it has an answer that is worth one, or its time is over.
-package struct AdministrationClient: Sendable {
+package struct AdministrationClient: ~Copyable, Sendable {
     enum Operation: Sendable {
         case createTopic(TopicSpecification)
         case partitionCount(String)
@@ -98,8 +98,12 @@ package struct AdministrationClient: Sendable {
         if isTimer { expire(now: now, effects: &effects) }
         settle(now: now, effects: &effects)
         if isTimer {
-            let own = calls.flatMap { [$0.deadline, $0.retryAt].compactMap(\.self) }.min()
-            network.rearm(own, now: now, effects: &effects)
+            var earliest = EarliestDeadline(after: now)
+            for call in calls {
+                earliest.consider(call.deadline)
+                earliest.consider(call.retryAt)
+            }
+            network.rearm(earliest, effects: &effects)
         }
     }
 

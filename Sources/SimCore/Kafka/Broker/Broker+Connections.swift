@@ -11,8 +11,8 @@ extension Broker {
             return
         }
         let slot = connectionSlots[connection] ?? addConnection(connection)
-        if connections[Int(slot)]!.isBusy {
-            connections[Int(slot)]!.waiting.append(request)
+        if connections[Int(slot)].isBusy {
+            connections[Int(slot)].waiting.append(request)
         } else {
             begin(request, slot: slot, connection: connection, now: now, effects: &effects)
         }
@@ -34,7 +34,7 @@ extension Broker {
     private mutating func begin(
         _ request: KafkaRequest, slot: Int32, connection: KafkaConnectionID, now: Instant, effects: inout [NodeEffect]
     ) {
-        connections[Int(slot)]!.isBusy = true
+        connections[Int(slot)].isBusy = true
         let handle = ResponseHandle(slot: slot, connection: connection, correlation: request.correlation)
         serve(request.body, handle, now: now, effects: &effects)
     }
@@ -49,26 +49,26 @@ extension Broker {
     /// Lets the connection's next request be read. Returns whether the connection is still there.
     mutating func release(_ handle: ResponseHandle) -> Bool {
         let slot = Int(handle.slot)
-        guard connections[slot]?.id == handle.connection else { return false }
-        connections[slot]!.isBusy = false
-        if !connections[slot]!.waiting.isEmpty { unmuted.append(handle.slot) }
+        guard connections[slot].id == handle.connection else { return false }
+        connections[slot].isBusy = false
+        if !connections[slot].waiting.isEmpty { unmuted.append(handle.slot) }
         return true
     }
 
     mutating func readUnmuted(now: Instant, effects: inout [NodeEffect]) {
         while let slot = unmuted.popLast() {
-            guard let connection = connections[Int(slot)], !connection.isBusy, !connection.waiting.isEmpty else {
-                continue
-            }
-            let request = connections[Int(slot)]!.waiting.removeFirst()
-            begin(request, slot: slot, connection: connection.id, now: now, effects: &effects)
+            guard let connection = connections[Int(slot)].id, !connections[Int(slot)].isBusy,
+                !connections[Int(slot)].waiting.isEmpty
+            else { continue }
+            let request = connections[Int(slot)].waiting.removeFirst()
+            begin(request, slot: slot, connection: connection, now: now, effects: &effects)
         }
     }
 
     mutating func forget(_ connection: KafkaConnectionID) {
         guard let slot = connectionSlots.removeValue(forKey: connection) else { return }
         endSession(slot)
-        connections[Int(slot)] = nil
+        connections[Int(slot)] = AcceptedConnection(id: nil)
         freeConnectionSlots.append(slot)
     }
 
@@ -84,9 +84,9 @@ extension Broker {
         case .metadata:
             respond(handle, .metadata(metadata), effects: &effects)
         case .listOffsets(let entries):
-            respond(handle, .listOffsets(entries.map(listOffset)), effects: &effects)
+            respond(handle, .listOffsets(entries.map { listOffset($0) }), effects: &effects)
         case .offsetsForLeaderEpoch(let queries):
-            respond(handle, .offsetsForLeaderEpoch(queries.map(epochEnd)), effects: &effects)
+            respond(handle, .offsetsForLeaderEpoch(queries.map { epochEnd($0) }), effects: &effects)
         case .findCoordinator(let kind, let key):
             findCoordinator(kind, key, handle, now: now, effects: &effects)
         case .createTopic(let request):

@@ -154,7 +154,7 @@ extension Broker {
     private mutating func initProducerID(
         _ request: InitProducerIDRequest, _ handle: ResponseHandle, now: Instant, effects: inout [NodeEffect]
     ) {
-        let needsID = request.transactionalID.map(transactions.needsProducerID) ?? true
+        let needsID = request.transactionalID.map { transactions.needsProducerID($0) } ?? true
         if needsID, producerIDs.isEmpty {
             waitingForProducerIDs.append((handle, request))
             guard waitingForProducerIDs.count == 1 else { return }

@@ -13,8 +13,8 @@ extension Broker {
         let slot = Int(handle.slot)
         if request.isFull {
             endSession(handle.slot)
-            connections[slot]!.session = FetchSession(request)
-        } else if connections[slot]!.session == nil {
+            connections[slot].session = FetchSession(request)
+        } else if !connections[slot].session.isOpen {
             return respond(handle, .fetch(.fetchSessionIDNotFound, []), effects: &effects)
         }
         for partition in request.forgotten { forget(partition, slot: slot) }
@@ -23,11 +23,11 @@ extension Broker {
         }
         if request.replica != .none { noteFetch(by: request.replica, now: now) }
         // The connection may have gone meanwhile, with an answer to an acks=0 request.
-        guard connections[slot]?.session != nil else { return }
+        guard connections[slot].session.isOpen else { return }
         let deadline = now + request.maximumWait
-        connections[slot]!.session!.parked = FetchSession.Parked(
+        connections[slot].session.parked = FetchSession.Parked(
             correlation: handle.correlation, deadline: deadline, minimumBytes: request.minimumBytes)
-        if !connections[slot]!.session!.ready.isEmpty || request.maximumWait <= .zero {
+        if !connections[slot].session.ready.isEmpty || request.maximumWait <= .zero {
             schedule(handle.slot)
         } else {
             arm(deadline, effects: &effects)
@@ -47,22 +47,22 @@ extension Broker {
         _ position: FetchPosition, _ request: FetchRequest, slot: Int, now: Instant, effects: inout [NodeEffect]
     ) {
         let isFollower = request.replica != .none
-        let (entry, isNew) = connections[slot]!.session!.upsert(position)
+        let (entry, isNew) = connections[slot].session.upsert(position)
         guard let index = replicaIndex(position.partition) else {
-            return connections[slot]!.session!.markReady(entry)
+            return connections[slot].session.markReady(entry)
         }
         if isNew {
             replicas[index].watchers.append(
                 FetchWatcher(connection: Int32(slot), entry: Int32(entry), isFollower: isFollower))
         }
-        guard isValid(position, index) else { return connections[slot]!.session!.markReady(entry) }
+        guard isValid(position, index) else { return connections[slot].session.markReady(entry) }
         if isFollower {
             noteFollowerFetch(
                 index, from: request.replica, brokerEpoch: request.brokerEpoch, offset: position.offset, now: now,
                 effects: &effects)
         }
-        if position.offset < readableEnd(index, connections[slot]!.session!) {
-            connections[slot]!.session!.markReady(entry)
+        if position.offset < readableEnd(index, slot) {
+            connections[slot].session.markReady(entry)
         }
     }
 
@@ -82,25 +82,26 @@ extension Broker {
         return end
     }
 
-    @inline(__always) private func readableEnd(_ index: Int, _ session: borrowing FetchSession) -> Int64 {
-        if session.isFollower { return replicas[index].log.endOffset }
-        return session.isReadCommitted ? replicas[index].log.lastStableOffset : replicas[index].log.highWatermark
+    @inline(__always) private func readableEnd(_ index: Int, _ slot: Int) -> Int64 {
+        if connections[slot].session.isFollower { return replicas[index].log.endOffset }
+        return connections[slot].session.isReadCommitted
+            ? replicas[index].log.lastStableOffset : replicas[index].log.highWatermark
     }
 
     // MARK: Waking
 
     @inline(__always) mutating func schedule(_ slot: Int32) {
-        guard !connections[Int(slot)]!.session!.isScheduled else { return }
-        connections[Int(slot)]!.session!.isScheduled = true
+        guard !connections[Int(slot)].session.isScheduled else { return }
+        connections[Int(slot)].session.isScheduled = true
         scheduledFetches.append(slot)
     }
 
     private mutating func wake(_ watcher: FetchWatcher, unconditionally: Bool = false) {
         let slot = Int(watcher.connection)
         let entry = Int(watcher.entry)
-        guard unconditionally || connections[slot]!.session!.entries[entry].isActive else { return }
-        connections[slot]!.session!.markReady(entry)
-        if connections[slot]!.session!.parked != nil { schedule(watcher.connection) }
+        guard unconditionally || connections[slot].session.entries[entry].isActive else { return }
+        connections[slot].session.markReady(entry)
+        if connections[slot].session.parked != nil { schedule(watcher.connection) }
     }
 
     /// The leader's log grew: its followers may fetch.
@@ -113,8 +114,8 @@ extension Broker {
         for watcher in replicas[index].watchers {
             let slot = Int(watcher.connection)
             if watcher.isFollower {
-                connections[slot]!.session!.markStale(Int(watcher.entry))
-            } else if stableMoved || !connections[slot]!.session!.isReadCommitted {
+                connections[slot].session.markStale(Int(watcher.entry))
+            } else if stableMoved || !connections[slot].session.isReadCommitted {
                 wake(watcher)
             }
         }
@@ -129,17 +130,17 @@ extension Broker {
 
     mutating func answerScheduledFetches(now: Instant, effects: inout [NodeEffect]) {
         while let slot = scheduledFetches.popLast() {
-            guard let connection = connections[Int(slot)], let session = connection.session else { continue }
-            connections[Int(slot)]!.session!.isScheduled = false
-            guard let parked = session.parked else { continue }
+            guard let connection = connections[Int(slot)].id else { continue }
+            connections[Int(slot)].session.isScheduled = false
+            guard let parked = connections[Int(slot)].session.parked else { continue }
             let isDue = parked.deadline <= now
             let results = collect(slot: Int(slot), atLeast: isDue ? 0 : parked.minimumBytes)
             guard let results, isDue || !results.isEmpty else {
                 arm(parked.deadline, effects: &effects)
                 continue
             }
-            connections[Int(slot)]!.session!.parked = nil
-            let handle = ResponseHandle(slot: slot, connection: connection.id, correlation: parked.correlation)
+            connections[Int(slot)].session.parked = nil
+            let handle = ResponseHandle(slot: slot, connection: connection, correlation: parked.correlation)
             respond(handle, .fetch(.none, results), effects: &effects)
         }
     }
@@ -148,69 +149,71 @@ extension Broker {
     private mutating func collect(slot: Int, atLeast minimumBytes: Int32) -> [FetchedPartition]? {
         if minimumBytes > 1, readyBytes(slot: slot, upTo: Int(minimumBytes)) < Int(minimumBytes) { return nil }
         var results: [FetchedPartition] = []
-        let ready = connections[slot]!.session!.ready
-        connections[slot]!.session!.ready.removeAll(keepingCapacity: true)
-        results.reserveCapacity(ready.count)
-        for entry in ready {
-            connections[slot]!.session!.entries[Int(entry)].isReady = false
-            if let result = read(slot: slot, entry: Int(entry)) { results.append(result) }
+        let readyCount = connections[slot].session.ready.count
+        results.reserveCapacity(readyCount)
+        for position in 0..<readyCount {
+            let entry = Int(connections[slot].session.ready[position])
+            connections[slot].session.entries[entry].isReady = false
+            read(slot: slot, entry: entry, into: &results)
         }
-        let stale = connections[slot]!.session!.stale
+        connections[slot].session.ready.removeAll(keepingCapacity: true)
         // A moved high watermark goes along, but is no reason of its own to answer.
-        if !stale.isEmpty, !results.isEmpty || minimumBytes == 0 {
-            connections[slot]!.session!.stale.removeAll(keepingCapacity: true)
-            for entry in stale {
-                connections[slot]!.session!.entries[Int(entry)].isStale = false
-                if let news = highWatermarkNews(slot: slot, entry: Int(entry)) { results.append(news) }
+        let staleCount = connections[slot].session.stale.count
+        if staleCount > 0, !results.isEmpty || minimumBytes == 0 {
+            for position in 0..<staleCount {
+                let entry = Int(connections[slot].session.stale[position])
+                connections[slot].session.entries[entry].isStale = false
+                if let news = highWatermarkNews(slot: slot, entry: entry) { results.append(news) }
             }
+            connections[slot].session.stale.removeAll(keepingCapacity: true)
         }
         return results
     }
 
     private func readyBytes(slot: Int, upTo limit: Int) -> Int {
-        let session = connections[slot]!.session!
         var bytes = 0
-        for ready in session.ready {
-            let entry = session.entries[Int(ready)]
+        for ready in connections[slot].session.ready {
+            let entry = connections[slot].session.entries[Int(ready)]
             guard let index = replicaIndex(entry.partition), replicas[index].isLeader else { return limit }
             var batches: [StoredBatch] = []
             replicas[index].log.read(
-                from: entry.offset, upTo: readableEnd(index, session), byteLimit: limit, into: &batches)
+                from: entry.offset, upTo: readableEnd(index, slot), byteLimit: limit, into: &batches)
             bytes += batches.reduce(0) { $0 + $1.batch.byteCount }
             if bytes >= limit { return limit }
         }
         return bytes
     }
 
-    /// One partition's answer; `nil` when there is nothing to say.
-    private mutating func read(slot: Int, entry entryIndex: Int) -> FetchedPartition? {
-        let entry = connections[slot]!.session!.entries[entryIndex]
-        guard !entry.isForgotten else { return nil }
+    /// Adds one partition's answer, when there is something to say.
+    private mutating func read(slot: Int, entry entryIndex: Int, into results: inout [FetchedPartition]) {
+        let entry = connections[slot].session.entries[entryIndex]
+        guard !entry.isForgotten else { return }
         guard let index = replicaIndex(entry.partition) else {
-            connections[slot]!.session!.entries[entryIndex].isActive = false
-            return .failed(entry.partition, .unknownTopicOrPartition)
+            connections[slot].session.entries[entryIndex].isActive = false
+            return results.append(.failed(entry.partition, .unknownTopicOrPartition))
         }
-        if let failure = failure(of: entry, index, isFollower: connections[slot]!.session!.isFollower) {
-            connections[slot]!.session!.entries[entryIndex].isActive = false
-            return failure
+        if let failure = failure(of: entry, index, isFollower: connections[slot].session.isFollower) {
+            connections[slot].session.entries[entryIndex].isActive = false
+            return results.append(failure)
         }
-        guard entry.isActive else { return nil }
-        let end = readableEnd(index, connections[slot]!.session!)
+        guard entry.isActive else { return }
+        let end = readableEnd(index, slot)
         var batches: [StoredBatch] = []
         replicas[index].log.read(
-            from: entry.offset, upTo: end, byteLimit: connections[slot]!.session!.partitionByteLimit, into: &batches)
-        guard let last = batches.last else { return nil }
+            from: entry.offset, upTo: end, byteLimit: connections[slot].session.partitionByteLimit, into: &batches)
+        guard let last = batches.last else { return }
         let highWatermark = replicas[index].log.highWatermark
-        connections[slot]!.session!.entries[entryIndex].isActive = false
-        connections[slot]!.session!.entries[entryIndex].sentHighWatermark = highWatermark
-        let isConsumer = !connections[slot]!.session!.isFollower
+        connections[slot].session.entries[entryIndex].isActive = false
+        connections[slot].session.entries[entryIndex].sentHighWatermark = highWatermark
+        let isConsumer = !connections[slot].session.isFollower
         let aborted =
-            isConsumer && connections[slot]!.session!.isReadCommitted
+            isConsumer && connections[slot].session.isReadCommitted
             ? replicas[index].log.abortedTransactions(from: entry.offset, upTo: last.lastOffset + 1) : []
-        return FetchedPartition(
-            partition: entry.partition, error: .none, highWatermark: highWatermark,
-            logStartOffset: replicas[index].log.startOffset, batches: batches, divergingEpoch: nil,
-            abortedTransactions: aborted)
+        results.append(
+            FetchedPartition(
+                partition: entry.partition, error: .none, highWatermark: highWatermark,
+                logStartOffset: replicas[index].log.startOffset, batches: batches, divergingEpoch: nil,
+                abortedTransactions: aborted))
     }
 
     private func failure(of entry: FetchSession.Entry, _ index: Int, isFollower: Bool) -> FetchedPartition? {
@@ -238,13 +241,13 @@ extension Broker {
     }
 
     private mutating func highWatermarkNews(slot: Int, entry entryIndex: Int) -> FetchedPartition? {
-        let entry = connections[slot]!.session!.entries[entryIndex]
+        let entry = connections[slot].session.entries[entryIndex]
         guard !entry.isForgotten, let index = replicaIndex(entry.partition), replicas[index].isLeader else {
             return nil
         }
         let highWatermark = replicas[index].log.highWatermark
         guard highWatermark != entry.sentHighWatermark else { return nil }
-        connections[slot]!.session!.entries[entryIndex].sentHighWatermark = highWatermark
+        connections[slot].session.entries[entryIndex].sentHighWatermark = highWatermark
         return FetchedPartition(
             partition: entry.partition, error: .none, highWatermark: highWatermark,
             logStartOffset: replicas[index].log.startOffset, batches: [], divergingEpoch: nil,
@@ -253,7 +256,7 @@ extension Broker {
 
     mutating func expireFetches(now: Instant) {
         for slot in connections.indices {
-            guard let parked = connections[slot]?.session?.parked, parked.deadline <= now else { continue }
+            guard let parked = connections[slot].session.parked, parked.deadline <= now else { continue }
             schedule(Int32(slot))
         }
     }
@@ -261,20 +264,20 @@ extension Broker {
     // MARK: Sessions
 
     private mutating func forget(_ partition: PartitionID, slot: Int) {
-        guard let entry = connections[slot]!.session!.index(of: partition) else { return }
-        connections[slot]!.session!.entries[entry].isForgotten = true
-        connections[slot]!.session!.entries[entry].isActive = false
+        guard let entry = connections[slot].session.index(of: partition) else { return }
+        connections[slot].session.entries[entry].isForgotten = true
+        connections[slot].session.entries[entry].isActive = false
         guard let index = replicaIndex(partition) else { return }
         replicas[index].watchers.removeAll { $0.connection == Int32(slot) }
     }
 
     /// Ends a connection's fetch session: nothing wakes it any more.
     mutating func endSession(_ slot: Int32) {
-        guard let session = connections[Int(slot)]?.session else { return }
-        for entry in session.entries {
+        guard connections[Int(slot)].session.isOpen else { return }
+        for entry in connections[Int(slot)].session.entries {
             guard let index = replicaIndex(entry.partition) else { continue }
             replicas[index].watchers.removeAll { $0.connection == slot }
         }
-        connections[Int(slot)]!.session = nil
+        connections[Int(slot)].session = .none
     }
 }

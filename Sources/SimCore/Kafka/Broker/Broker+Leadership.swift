@@ -144,26 +144,26 @@ extension Broker {
     }
 
     private mutating func considerExpansion(_ index: Int, _ remote: Int) {
-        let replica = replicas[index]
-        let candidate = replica.remotes[remote]
-        guard replica.proposedInSyncReplicas == nil, candidate.logEndOffset >= replica.log.highWatermark,
-            candidate.logEndOffset >= replica.leaderEpochStartOffset, isEligibleForISR(candidate)
+        let candidate = replicas[index].remotes[remote]
+        guard replicas[index].proposedInSyncReplicas == nil,
+            candidate.logEndOffset >= replicas[index].log.highWatermark,
+            candidate.logEndOffset >= replicas[index].leaderEpochStartOffset, isEligibleForISR(candidate)
         else { return }
-        propose(index, replica.inSyncReplicas + [candidate.node])
+        propose(index, replicas[index].inSyncReplicas + [candidate.node])
     }
 
     /// Drops followers that have not caught up for `replica.lag.time.max.ms` (Partition.maybeShrinkIsr).
     mutating func shrinkInSyncReplicas(now: Instant) {
         for index in replicas.indices where replicas[index].isLeader && replicas[index].proposedInSyncReplicas == nil {
-            let replica = replicas[index]
-            let leaderEnd = replica.log.endOffset
-            let remaining = replica.inSyncReplicas.filter { node in
+            let leaderEnd = replicas[index].log.endOffset
+            let remotes = replicas[index].remotes
+            let remaining = replicas[index].inSyncReplicas.filter { node in
                 guard node != id else { return true }
-                guard let remote = replica.remotes.first(where: { $0.node == node }) else { return false }
+                guard let remote = remotes.first(where: { $0.node == node }) else { return false }
                 return remote.isCaughtUp(
                     leaderEndOffset: leaderEnd, now: now, lagMaximum: settings.replicaLagTimeMaximum)
             }
-            if remaining.count < replica.inSyncReplicas.count { propose(index, remaining) }
+            if remaining.count < replicas[index].inSyncReplicas.count { propose(index, remaining) }
         }
     }
 

@@ -11,7 +11,7 @@ extension Broker {
         maintenance.start(settings, now: now)
         registerAt = now
         sendToController(now: now, effects: &effects)
-        if let deadline = maintenance.earliest { arm(deadline, effects: &effects) }
+        arm(now + settings.cleanerInterval, effects: &effects)
     }
 
     /// The process is gone, and all that was only in memory with it.
@@ -42,8 +42,7 @@ extension Broker {
         groups = GroupCoordinator(broker: id, settings: settings)
         transactions = TransactionCoordinator(broker: id, settings: settings)
         for index in replicas.indices {
-            let old = replicas[index]
-            replicas[index] = PartitionReplica(id: old.id, coordinator: old.coordinator, log: old.log)
+            replicas[index].forgetAllButLog()
         }
     }
 
@@ -80,8 +79,8 @@ extension Broker {
         hasStorageFailed = true
         for index in replicas.indices { failWaitingProduces(index, .storageError, effects: &effects) }
         for slot in connections.indices {
-            guard let session = connections[slot]?.session, session.parked != nil, !session.isFollower else { continue }
-            for entry in session.entries.indices { connections[slot]!.session!.markReady(entry) }
+            guard connections[slot].session.parked != nil, !connections[slot].session.isFollower else { continue }
+            for entry in connections[slot].session.entries.indices { connections[slot].session.markReady(entry) }
             schedule(Int32(slot))
         }
         answerScheduledFetches(now: now, effects: &effects)

@@ -8,8 +8,12 @@ struct MaintenanceSchedule: Sendable {
     private(set) var expireProducersAt: Instant?
     private(set) var checkpointAt: Instant?
 
-    var earliest: Instant? {
-        [shrinkAt, retentionAt, cleanAt, expireProducersAt, checkpointAt].compactMap(\.self).min()
+    func collectDeadlines(into earliest: inout EarliestDeadline) {
+        earliest.consider(shrinkAt)
+        earliest.consider(retentionAt)
+        earliest.consider(cleanAt)
+        earliest.consider(expireProducersAt)
+        earliest.consider(checkpointAt)
     }
 
     mutating func start(_ settings: ClusterSettings, now: Instant) {

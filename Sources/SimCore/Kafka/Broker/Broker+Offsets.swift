@@ -9,19 +9,20 @@ extension Broker {
         guard let index = replicaIndex(entry.partition) else { return failed(.unknownTopicOrPartition) }
         let error = replicas[index].check(leaderEpoch: entry.currentLeaderEpoch)
         guard error == .none else { return failed(error) }
-        let replica = replicas[index]
         // A new leader's high watermark may lie below records that were committed before (KIP-207).
-        if case .latest = entry.specification, replica.log.highWatermark < replica.leaderEpochStartOffset {
+        if case .latest = entry.specification,
+            replicas[index].log.highWatermark < replicas[index].leaderEpochStartOffset
+        {
             return failed(.leaderNotAvailable)
         }
         let offset: Int64 =
             switch entry.specification {
-            case .earliest: replica.log.startOffset
-            case .latest(isReadCommitted: true): replica.log.lastStableOffset
-            case .latest(isReadCommitted: false): replica.log.highWatermark
+            case .earliest: replicas[index].log.startOffset
+            case .latest(isReadCommitted: true): replicas[index].log.lastStableOffset
+            case .latest(isReadCommitted: false): replicas[index].log.highWatermark
             }
         return ListOffsetsResult(
-            partition: entry.partition, error: .none, offset: offset, leaderEpoch: replica.leaderEpoch)
+            partition: entry.partition, error: .none, offset: offset, leaderEpoch: replicas[index].leaderEpoch)
     }
 
     func epochEnd(_ query: EpochEndOffsetQuery) -> EpochEndOffsetResult {

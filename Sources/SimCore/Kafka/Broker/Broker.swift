@@ -5,7 +5,7 @@ package import Ports
 ///
 /// A value without any IO: it is told what happened and answers with what is to be done. After a crash the shell says how
 /// much of each log's unflushed tail is lost (``loseUnflushedTail(of:from:)``), then starts it again.
-package struct Broker: Sendable {
+package struct Broker: ~Copyable, Sendable {
     /// What an answer from another node is for.
     enum RequestContext: Sendable {
         case register, heartbeat, fetchMetadata
@@ -34,11 +34,11 @@ package struct Broker: Sendable {
     var wantsShutdown = false
     var hasStorageFailed = false
 
-    var replicas: [PartitionReplica] = []
+    var replicas = UniqueArray<PartitionReplica>()
     /// Index in `replicas` by partition number; -1 for none here.
     private var replicaIndexes: [Int32] = []
 
-    var connections: [AcceptedConnection?] = []
+    var connections = UniqueArray<AcceptedConnection>()
     var connectionSlots: [KafkaConnectionID: Int32] = [:]
     var freeConnectionSlots: [Int32] = []
     /// Connections whose fetch is to be answered at the end of this event.
@@ -179,26 +179,22 @@ package struct Broker: Sendable {
 
     /// The earliest of everything this broker waits for. Linear in what waits; called once per wake-up only.
     private func nextDeadline(now: Instant) -> Instant? {
-        var earliest: Instant?
-        func consider(_ deadline: Instant?) {
-            if let deadline { earliest = min(earliest ?? deadline, deadline) }
+        var earliest = EarliestDeadline(after: now)
+        channels.collectDeadlines(into: &earliest)
+        for slot in connections.indices { earliest.consider(connections[slot].session.parked?.deadline) }
+        for produce in delayedProduces where produce.serial >= 0 { earliest.consider(produce.deadline) }
+        earliest.consider(nextHeartbeatAt)
+        earliest.consider(registerAt)
+        earliest.consider(fetchMetadataAt)
+        maintenance.collectDeadlines(into: &earliest)
+        for fetcher in fetchers { earliest.consider(fetcher.blockedUntil) }
+        for index in replicas.indices {
+            if case .delayed(let until) = replicas[index].followerState, !replicas[index].isLeader {
+                earliest.consider(until)
+            }
         }
-        consider(channels.nextDeadline(now: now))
-        for connection in connections { consider(connection?.session?.parked?.deadline) }
-        for produce in delayedProduces where produce.serial >= 0 { consider(produce.deadline) }
-        consider(nextHeartbeatAt)
-        consider(registerAt)
-        consider(fetchMetadataAt)
-        consider(maintenance.earliest)
-        // A block that is over has nothing to wait for: the fetcher follows nobody, or has a request under way.
-        for fetcher in fetchers {
-            if let until = fetcher.blockedUntil, until > now { consider(until) }
-        }
-        for replica in replicas {
-            if case .delayed(let until) = replica.followerState, !replica.isLeader { consider(until) }
-        }
-        consider(groups.nextDeadline)
-        consider(transactions.nextDeadline)
-        return earliest
+        groups.collectDeadlines(into: &earliest)
+        transactions.collectDeadlines(into: &earliest)
+        return earliest.deadline
     }
 }

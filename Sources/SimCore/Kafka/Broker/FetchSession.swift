@@ -26,6 +26,10 @@ struct FetchSession: Sendable {
         let minimumBytes: Int32
     }
 
+    /// No fetch has come on this connection, or it has ended.
+    static let none = FetchSession()
+
+    let isOpen: Bool
     let replica: NodeID
     let isReadCommitted: Bool
     let partitionByteLimit: Int
@@ -43,7 +47,15 @@ struct FetchSession: Sendable {
 
     var isFollower: Bool { replica != .none }
 
+    private init() {
+        isOpen = false
+        replica = .none
+        isReadCommitted = false
+        partitionByteLimit = 0
+    }
+
     init(_ request: FetchRequest) {
+        isOpen = true
         replica = request.replica
         isReadCommitted = request.isReadCommitted
         partitionByteLimit = Int(request.partitionByteLimit)
@@ -90,11 +102,12 @@ struct FetchSession: Sendable {
 
 /// A connection that a broker has accepted. Its requests are handled one after another: while one waits for its answer,
 /// the next ones are not read (the muted channel of SocketServer).
-struct AcceptedConnection: Sendable {
-    let id: KafkaConnectionID
+struct AcceptedConnection: ~Copyable, Sendable {
+    /// `nil` for a free slot.
+    let id: KafkaConnectionID?
     var isBusy = false
     var waiting: [KafkaRequest] = []
-    var session: FetchSession?
+    var session = FetchSession.none
 }
 
 /// Where an answer belongs. Void once its connection is gone.

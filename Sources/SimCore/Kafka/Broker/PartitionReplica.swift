@@ -47,7 +47,7 @@ enum FollowerState: Sendable {
 }
 
 /// One replica of a partition on a broker: its log, and its part in the replication.
-struct PartitionReplica: Sendable {
+struct PartitionReplica: ~Copyable, Sendable {
     let id: PartitionID
     /// Which coordinator lives on this partition's leader, if any.
     let coordinator: CoordinatorKind?
@@ -73,6 +73,30 @@ struct PartitionReplica: Sendable {
     /// Position and epoch that the leader was last told: an answer to another one is not for this log any more.
     var toldOffset: Int64 = -1
     var toldLeaderEpoch: Int32 = -1
+
+    init(id: PartitionID, coordinator: CoordinatorKind?, log: consuming PartitionLog) {
+        self.id = id
+        self.coordinator = coordinator
+        self.log = log
+    }
+
+    /// The process has died: of what a broker knows of a partition, only the log is left.
+    mutating func forgetAllButLog() {
+        isLeader = false
+        leader = .none
+        leaderEpoch = -1
+        partitionEpoch = -1
+        replicas = []
+        inSyncReplicas = []
+        proposedInSyncReplicas = nil
+        remotes = []
+        watchers = []
+        waitingProduces = []
+        followerState = .fetching
+        isDirty = false
+        toldOffset = -1
+        toldLeaderEpoch = -1
+    }
 
     var effectiveMinimumInSyncReplicas: Int { min(log.configuration.minimumInSyncReplicas, max(replicas.count, 1)) }
     var isUnderMinimumISR: Bool { inSyncReplicas.count < effectiveMinimumInSyncReplicas }

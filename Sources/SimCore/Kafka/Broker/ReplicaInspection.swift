@@ -30,14 +30,14 @@ extension Broker {
     /// A replica's state; `nil` when this broker has none of that partition. Linear in the log.
     package func inspect(_ partition: PartitionID) -> ReplicaInspection? {
         guard let index = replicaIndex(partition) else { return nil }
-        let replica = replicas[index]
         return ReplicaInspection(
-            isLeader: replica.isLeader, leaderEpoch: replica.leaderEpoch, logStartOffset: replica.log.startOffset,
-            highWatermark: replica.log.highWatermark, lastStableOffset: replica.log.lastStableOffset,
-            logEndOffset: replica.log.endOffset, flushedOffset: replica.log.flushedOffset,
-            inSyncReplicas: replica.inSyncReplicas, segmentCount: replica.log.segments.count,
-            byteCount: replica.log.byteCount, producerCount: replica.log.producers.count,
-            batches: replica.log.segments.flatMap(\.batches))
+            isLeader: replicas[index].isLeader, leaderEpoch: replicas[index].leaderEpoch,
+            logStartOffset: replicas[index].log.startOffset,
+            highWatermark: replicas[index].log.highWatermark, lastStableOffset: replicas[index].log.lastStableOffset,
+            logEndOffset: replicas[index].log.endOffset, flushedOffset: replicas[index].log.flushedOffset,
+            inSyncReplicas: replicas[index].inSyncReplicas, segmentCount: replicas[index].log.segments.count,
+            byteCount: replicas[index].log.byteCount, producerCount: replicas[index].log.producers.count,
+            batches: replicas[index].log.segments.flatMap(\.batches))
     }
 
     /// What a consumer that reads everything committed could read from `offset` on. Linear in what is returned.
@@ -51,7 +51,7 @@ extension Broker {
     }
 
     /// The partitions of which this broker has a replica, in order.
-    package var partitions: [PartitionID] { replicas.map(\.id).sorted() }
+    package var partitions: [PartitionID] { replicas.indices.map { replicas[$0].id }.sorted() }
 
     /// Where a replica's log ends, and up to where it is known to be on disk: what a crash of the machine may take lies
     /// between. `nil` when this broker has none of that partition.

@@ -46,12 +46,14 @@ package struct FetchedRecords: Sendable {
     /// Makes the records. Costs a copy of the references of each.
     package func appendRecords(to records: inout [ConsumerRecord]) {
         guard case .records(let contents) = batch.batch.contents else { return }
-        for index in range {
-            let record = contents[index]
-            records.append(
-                ConsumerRecord(
-                    topicPartition: topicPartition, offset: batch.offset(ofRecord: index),
-                    timestamp: record.timestamp, key: record.key, value: record.value, headers: record.headers))
+        contents.withUnsafeBufferPointer { contents in
+            for index in range {
+                records.append(
+                    ConsumerRecord(
+                        topicPartition: topicPartition, offset: batch.offset(ofRecord: index),
+                        timestamp: contents[index].timestamp, key: contents[index].key,
+                        value: contents[index].value, headers: contents[index].headers))
+            }
         }
     }
 }

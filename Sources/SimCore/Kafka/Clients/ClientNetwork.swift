@@ -3,7 +3,7 @@ import Ports
 /// The part that every client has: connections to brokers, and metadata that is asked for when it is needed, old or wrong.
 ///
 /// `Context` is what the client wants to know of its own requests when they are answered.
-struct ClientNetwork<Context: Sendable>: Sendable {
+struct ClientNetwork<Context: Sendable>: ~Copyable, Sendable {
     enum RequestContext: Sendable {
         case metadata
         case own(Context)
@@ -154,18 +154,13 @@ struct ClientNetwork<Context: Sendable>: Sendable {
         return .metadataChanged
     }
 
-    /// Arms the next wake-up of the network's own deadlines and of the client's.
-    mutating func rearm(_ own: Instant?, now: Instant, effects: inout [ClientEffect]) {
-        var earliest = own
-        func consider(_ deadline: Instant?) {
-            if let deadline { earliest = min(earliest ?? deadline, deadline) }
-        }
-        consider(channels.nextDeadline(now: now))
-        if needsMetadata, !isAskingForMetadata, let at = askForMetadataAt, at > now { consider(at) }
-        if let at = nextRefreshAt {
-            if at <= now { needsMetadata = true } else { consider(at) }
-        }
-        if let earliest { arm(earliest, effects: &effects) }
+    /// Arms the wake-up for the earliest of the client's deadlines and of the network's own.
+    mutating func rearm(_ deadlines: EarliestDeadline, effects: inout [ClientEffect]) {
+        var earliest = deadlines
+        channels.collectDeadlines(into: &earliest)
+        if needsMetadata, !isAskingForMetadata { earliest.consider(askForMetadataAt) }
+        if let at = nextRefreshAt, at <= earliest.now { needsMetadata = true } else { earliest.consider(nextRefreshAt) }
+        if let deadline = earliest.deadline { arm(deadline, effects: &effects) }
     }
 
     mutating func removeAll() { channels.removeAll() }

@@ -4,7 +4,7 @@ import Ports
 /// an answer is waited for, and when a failed connection may be tried again.
 ///
 /// `Context` is what the owner wants to know of a request when its answer comes, or does not.
-struct RequestChannels<Context: Sendable>: Sendable {
+struct RequestChannels<Context: Sendable>: ~Copyable, Sendable {
     private struct InFlight: Sendable {
         let correlation: Int32
         let deadline: Instant
@@ -95,14 +95,12 @@ struct RequestChannels<Context: Sendable>: Sendable {
         return overdue
     }
 
-    /// When the earliest answer is overdue, or the earliest block ends.
-    func nextDeadline(now: Instant) -> Instant? {
-        var earliest: Instant?
+    /// When answers are overdue, and blocks end.
+    func collectDeadlines(into earliest: inout EarliestDeadline) {
         for peer in peers {
-            for request in peer.inFlight { earliest = min(earliest ?? request.deadline, request.deadline) }
-            if let until = peer.blockedUntil, until > now { earliest = min(earliest ?? until, until) }
+            for request in peer.inFlight { earliest.consider(request.deadline) }
+            earliest.consider(peer.blockedUntil)
         }
-        return earliest
     }
 
     mutating func removeAll() {

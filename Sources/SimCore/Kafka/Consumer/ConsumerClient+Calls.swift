@@ -66,7 +66,7 @@ extension ConsumerClient {
                 send(commit: offsets, waiting, to: coordinator, now: now, effects: &effects)
             case .committed(let names):
                 let request = OffsetFetchRequest(
-                    group: membership.group, partitions: names.compactMap(network.metadata.partitionID),
+                    group: membership.group, partitions: names.compactMap { network.metadata.partitionID($0) },
                     requiresStable: true)
                 pendingCalls.append((waiting.call, waiting.deadline))
                 network.send(

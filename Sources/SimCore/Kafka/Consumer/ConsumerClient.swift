@@ -4,7 +4,7 @@ package import Ports
 ///
 /// Joining goes on only while a poll is under way, and so do the listener's callbacks; heartbeats and the watch over
 /// `max.poll.interval.ms` run in the background.
-package struct ConsumerClient: Sendable {
+package struct ConsumerClient: ~Copyable, Sendable {
     /// What a request was for.
     enum RequestContext: Sendable {
         case findCoordinator
@@ -220,7 +220,10 @@ package struct ConsumerClient: Sendable {
         let isTimer = if case .timerFired = event { true } else { false }
         if isTimer { expire(now: now, effects: &effects) }
         settle(now: now, effects: &effects)
-        if isTimer { network.rearm(nextDeadline(after: now), now: now, effects: &effects) }
+        guard isTimer else { return }
+        var earliest = EarliestDeadline(after: now)
+        collectDeadlines(into: &earliest)
+        network.rearm(earliest, effects: &effects)
     }
 
     /// Ends every event: joins, fetches and completes what can be.
@@ -251,26 +254,19 @@ package struct ConsumerClient: Sendable {
         (membership?.topics ?? []).map { network.metadata.topic(named: $0)?.partitionCount ?? 0 }
     }
 
-    /// The earliest of this consumer's own deadlines.
-    ///
-    /// What is due and still there waits for something else: for metadata, or for an answer.
-    private func nextDeadline(after now: Instant) -> Instant? {
-        var earliest: Instant?
-        func consider(_ deadline: Instant?) {
-            if let deadline, deadline > now { earliest = min(earliest ?? deadline, deadline) }
-        }
-        consider(poll?.deadline)
-        for call in waitingCalls { consider(call.deadline) }
-        for call in pendingCalls { consider(call.deadline) }
-        for partition in partitions { consider(partition.retryAt) }
+    /// This consumer's own deadlines.
+    private func collectDeadlines(into earliest: inout EarliestDeadline) {
+        earliest.consider(poll?.deadline)
+        for call in waitingCalls { earliest.consider(call.deadline) }
+        for call in pendingCalls { earliest.consider(call.deadline) }
+        for partition in partitions { earliest.consider(partition.retryAt) }
         if let membership {
-            consider(membership.retryAt)
-            consider(membership.nextHeartbeatAt)
+            earliest.consider(membership.retryAt)
+            earliest.consider(membership.nextHeartbeatAt)
             if membership.generation >= 0 {
-                consider(membership.lastPollAt + settings.maximumPollInterval)
-                consider(membership.lastHeartbeatAt + settings.sessionTimeout)
+                earliest.consider(membership.lastPollAt + settings.maximumPollInterval)
+                earliest.consider(membership.lastHeartbeatAt + settings.sessionTimeout)
             }
         }
-        return earliest
     }
 }

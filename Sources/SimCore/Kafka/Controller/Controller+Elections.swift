@@ -80,7 +80,7 @@ extension Controller {
             return false
         }
         if new.leader != .none, isEligible(new.leader) { return false }
-        if let leader = new.replicas.first(where: isEligible) {
+        if let leader = new.replicas.first(where: { isEligible($0) }) {
             new.leader = leader
             return false
         }
@@ -98,7 +98,7 @@ extension Controller {
             && mayLead(new.lastKnownLeader)
         let unclean =
             allowsUnclean
-            ? new.replicas.first(where: mayLead) : (lastKnownMayLead ? new.lastKnownLeader : nil)
+            ? new.replicas.first { mayLead($0) } : (lastKnownMayLead ? new.lastKnownLeader : nil)
         guard let leader = unclean else {
             new.leader = .none
             return false
@@ -163,7 +163,7 @@ extension Controller {
             change(id.index, inSyncReplicas: partition.inSyncReplicas, prefersFirstReplica: true)
         case .unclean:
             guard partition.leader == .none else { return .electionNotNeeded }
-            guard partition.replicas.contains(where: mayLead) else { return .eligibleLeadersNotAvailable }
+            guard partition.replicas.contains(where: { mayLead($0) }) else { return .eligibleLeadersNotAvailable }
             change(id.index, inSyncReplicas: partition.inSyncReplicas, forcesUnclean: true)
         }
         return .none

@@ -5,7 +5,7 @@ package import Ports
 ///
 /// One node stands for the quorum: its metadata survives a crash, and while it is away there are no elections, no ISR
 /// changes, no new topics and no new blocks of producer ids, as when a quorum has lost its majority.
-package struct Controller: Sendable {
+package struct Controller: ~Copyable, Sendable {
     /// What the controller knows of a broker beyond the metadata log; lost when it fails over.
     struct Contact: Sendable {
         let broker: NodeID
@@ -68,17 +68,17 @@ package struct Controller: Sendable {
             break
         }
         publish(effects: &effects)
-        if let deadline = nextDeadline, wakeUp.arm(deadline) { effects.append(.setTimer(at: deadline)) }
+        if let deadline = nextDeadline(after: now), wakeUp.arm(deadline) { effects.append(.setTimer(at: deadline)) }
     }
 
-    private var nextDeadline: Instant? {
-        var earliest = nextRebalanceAt
-        func consider(_ deadline: Instant) { earliest = min(earliest ?? deadline, deadline) }
+    private func nextDeadline(after now: Instant) -> Instant? {
+        var earliest = EarliestDeadline(after: now)
+        earliest.consider(nextRebalanceAt)
         for contact in contacts where metadata.broker(contact.broker)?.isFenced == false {
-            consider(contact.lastHeardOf + settings.brokerSessionTimeout)
+            earliest.consider(contact.lastHeardOf + settings.brokerSessionTimeout)
         }
-        for fetch in waitingFetches { consider(fetch.deadline) }
-        return earliest
+        for fetch in waitingFetches { earliest.consider(fetch.deadline) }
+        return earliest.deadline
     }
 
     /// Ends an event in which the metadata changed: a new version, which waiting brokers get at once.

@@ -152,16 +152,16 @@ extension GroupCoordinator {
             var tombstones = expired.map {
                 CoordinatorRecord(key: .offset(group: groups[index].id, partition: $0), value: nil)
             }
-            if isFinished(groups[index]), groups[index].hasHadMembers || !expired.isEmpty {
+            if Self.isFinished(groups[index]), groups[index].hasHadMembers || !expired.isEmpty {
                 tombstones.append(CoordinatorRecord(key: .group(groups[index].id), value: nil))
             }
             guard !tombstones.isEmpty else { continue }
             write(CoordinatorBatch(tombstones), to: groups[index].partition, .other, directives: &directives)
         }
-        removeGroups(where: isFinished)
+        removeGroups(where: Self.isFinished)
     }
 
-    private func isFinished(_ group: Group) -> Bool {
+    private static func isFinished(_ group: Group) -> Bool {
         group.state == .empty && group.offsets.isEmpty && group.pendingTransactions.isEmpty
             && group.pendingMembers.isEmpty
     }

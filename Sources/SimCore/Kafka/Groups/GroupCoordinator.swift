@@ -2,7 +2,7 @@ import Ports
 
 /// The group coordinator of a broker: the groups whose partition of `__consumer_offsets` it leads (classic protocol,
 /// GroupMetadataManager). All it knows is in that partition, so another broker can take over.
-package struct GroupCoordinator: Sendable {
+package struct GroupCoordinator: ~Copyable, Sendable {
     /// A write to the log that is not replicated yet.
     enum PendingWrite: Sendable {
         case offsets(ResponseHandle, group: String, [(PartitionID, OffsetAndTimestamp)])
@@ -101,7 +101,7 @@ package struct GroupCoordinator: Sendable {
     /// Becomes the coordinator of a partition's groups: reads everything from the log.
     ///
     /// Linear in the log. A real broker answers COORDINATOR_LOAD_IN_PROGRESS meanwhile; here it takes no time.
-    mutating func load(_ partition: PartitionID, epoch: Int32, from log: PartitionLog, now: Instant) {
+    mutating func load(_ partition: PartitionID, epoch: Int32, from log: borrowing PartitionLog, now: Instant) {
         led.removeAll { $0.partition == partition }
         led.append((partition, epoch))
         if expireOffsetsAt == nil { expireOffsetsAt = now + settings.offsetsRetentionCheckInterval }
@@ -183,12 +183,10 @@ package struct GroupCoordinator: Sendable {
 
     // MARK: Time
 
-    var nextDeadline: Instant? {
-        var earliest = led.isEmpty ? nil : expireOffsetsAt
-        for group in groups {
-            if let deadline = group.nextDeadline { earliest = min(earliest ?? deadline, deadline) }
-        }
-        return earliest
+    func collectDeadlines(into earliest: inout EarliestDeadline) {
+        guard !led.isEmpty else { return }
+        earliest.consider(expireOffsetsAt)
+        for group in groups { group.collectDeadlines(into: &earliest) }
     }
 
     mutating func runTimers(now: Instant, directives: inout [CoordinatorDirective]) {
@@ -209,19 +207,13 @@ package struct GroupCoordinator: Sendable {
 }
 
 extension Group {
-    /// The earliest of what this group waits for.
-    var nextDeadline: Instant? {
-        var earliest: Instant?
-        func consider(_ deadline: Instant?) {
-            if let deadline { earliest = min(earliest ?? deadline, deadline) }
-        }
-        consider(joinDeadline)
-        consider(syncDeadline)
+    func collectDeadlines(into earliest: inout EarliestDeadline) {
+        earliest.consider(joinDeadline)
+        earliest.consider(syncDeadline)
         for member in members where member.awaitingJoin == nil && member.awaitingSync == nil {
-            consider(member.heartbeatDeadline)
+            earliest.consider(member.heartbeatDeadline)
         }
-        for pending in pendingMembers { consider(pending.deadline) }
-        return earliest
+        for pending in pendingMembers { earliest.consider(pending.deadline) }
     }
 
     mutating func restore(_ snapshot: GroupSnapshot, now: Instant) {

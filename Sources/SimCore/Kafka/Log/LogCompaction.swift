@@ -12,24 +12,30 @@ enum LogCompaction {
     /// Linear in the closed segments. Returns whether it did.
     static func compact(_ log: inout PartitionLog, dirtyPercent: Int, now: Instant) -> Bool {
         guard log.configuration.isCompacted else { return false }
+        let retention = log.configuration.tombstoneRetention
         // Never the active segment, and nothing that a transaction may still abort.
         let limit = min(log.activeSegment.baseOffset, log.lastStableOffset)
         let closed = log.segments.prefix { segment in segment.baseOffset < limit }
         let end = closed.count < log.segments.count ? log.segments[closed.count].baseOffset : limit
-        guard end <= limit, end > log.cleanedOffset || hasExpiredTombstone(closed, log, now) else { return false }
+        guard end <= limit, end > log.cleanedOffset || hasExpiredTombstone(closed, retention, now) else { return false }
         let dirty = closed.filter { $0.baseOffset >= log.cleanedOffset }.reduce(0) { $0 + $1.byteCount }
         let total = closed.reduce(0) { $0 + $1.byteCount }
         let isDirtyEnough = dirty > 0 && dirty * 100 >= total * dirtyPercent
-        guard isDirtyEnough || hasExpiredTombstone(closed, log, now) else { return false }
+        guard isDirtyEnough || hasExpiredTombstone(closed, retention, now) else { return false }
 
-        let latest = latestOffsets(in: closed, abortedIn: log)
+        let aborted = log.abortedTransactions
+        let latest = latestOffsets(in: closed, aborted: aborted)
+        let segmentByteLimit = log.configuration.segmentByteLimit
         var cleaned: [LogSegment] = []
         for segment in closed {
             for stored in segment.batches {
-                guard let kept = retained(stored, latest: latest, log: log, now: now) else { continue }
+                guard
+                    let kept = retained(
+                        stored, latest: latest, aborted: aborted, tombstoneRetention: retention, now: now)
+                else { continue }
                 let isNew =
                     cleaned.last.map {
-                        $0.byteCount + kept.batch.byteCount > log.configuration.segmentByteLimit
+                        $0.byteCount + kept.batch.byteCount > segmentByteLimit
                     } ?? true
                 if isNew { cleaned.append(LogSegment(baseOffset: segment.baseOffset, producers: segment.producers)) }
                 cleaned[cleaned.count - 1].append(kept)
@@ -40,21 +46,21 @@ enum LogCompaction {
     }
 
     private static func hasExpiredTombstone(
-        _ segments: ArraySlice<LogSegment>, _ log: PartitionLog, _ now: Instant
+        _ segments: ArraySlice<LogSegment>, _ retention: Nanoseconds, _ now: Instant
     ) -> Bool {
         segments.contains { segment in
             segment.batches.contains { stored in
-                stored.tombstoneHorizon.map { now - $0 >= log.configuration.tombstoneRetention } ?? false
+                stored.tombstoneHorizon.map { now - $0 >= retention } ?? false
             }
         }
     }
 
     private static func latestOffsets(
-        in segments: ArraySlice<LogSegment>, abortedIn log: PartitionLog
+        in segments: ArraySlice<LogSegment>, aborted: [AbortedTransaction]
     ) -> [Key: Int64] {
         var latest: [Key: Int64] = [:]
         for segment in segments {
-            for stored in segment.batches where !isAborted(stored, log) {
+            for stored in segment.batches where !isAborted(stored, aborted) {
                 forEachRecord(of: stored) { key, _, offset in
                     if let key { latest[key] = offset }
                 }
@@ -80,9 +86,9 @@ enum LogCompaction {
         }
     }
 
-    private static func isAborted(_ stored: StoredBatch, _ log: PartitionLog) -> Bool {
+    private static func isAborted(_ stored: StoredBatch, _ aborted: [AbortedTransaction]) -> Bool {
         guard stored.batch.isTransactional, !stored.batch.isControl else { return false }
-        return log.abortedTransactions.contains {
+        return aborted.contains {
             $0.producerID == stored.batch.producer.id && $0.firstOffset <= stored.baseOffset
                 && stored.lastOffset <= $0.lastOffset
         }
@@ -90,14 +96,15 @@ enum LogCompaction {
 
     /// What is left of a batch; `nil` for nothing.
     private static func retained(
-        _ stored: StoredBatch, latest: [Key: Int64], log: PartitionLog, now: Instant
+        _ stored: StoredBatch, latest: [Key: Int64], aborted: [AbortedTransaction], tombstoneRetention: Nanoseconds,
+        now: Instant
     ) -> StoredBatch? {
-        let horizonPassed = stored.tombstoneHorizon.map { now - $0 >= log.configuration.tombstoneRetention } ?? false
+        let horizonPassed = stored.tombstoneHorizon.map { now - $0 >= tombstoneRetention } ?? false
         if stored.batch.isControl {
             // A marker is a tombstone of its transaction: kept until slow readers have passed it.
             return horizonPassed ? nil : withHorizon(stored, now)
         }
-        if isAborted(stored, log) { return nil }
+        if isAborted(stored, aborted) { return nil }
         var keep: [Int] = []
         var offsets: [Int64] = []
         var hasTombstone = false

@@ -4,7 +4,7 @@ import Ports
 ///
 /// Appends go to the end only; nothing is synced when it is written. What a crash of the machine may take is everything
 /// from ``flushedOffset`` on.
-struct PartitionLog: Sendable {
+struct PartitionLog: ~Copyable, Sendable {
     private(set) var segments: [LogSegment]
     private(set) var startOffset: Int64 = 0
     /// Offset of the next record (LEO).

@@ -12,7 +12,7 @@ struct ProducerBatch: Sendable {
     var destinations: [RecordDestination] = []
     var byteCount = RecordBatch.headerByteCount
     var maximumTimestamp: Instant = .epoch
-    let createdAt: Instant
+    var createdAt: Instant
     /// Built when it is sent first.
     var encoded: RecordBatch?
     var identity: ProducerIdentity = .none
@@ -38,7 +38,7 @@ struct ProducerPartition: Sendable {
     let id: PartitionID
     let topicPartition: TopicPartition
     /// Takes records until it is full or has lingered.
-    var open: ProducerBatch?
+    var open = ProducerBatch(createdAt: .epoch)
     /// Closed batches, first to be sent first.
     var queue: [ProducerBatch] = []
     /// Sent and not answered, in order of sequence.
@@ -64,7 +64,12 @@ struct ProducerPartition: Sendable {
         self.topicPartition = topicPartition
     }
 
-    var isEmpty: Bool { open == nil && queue.isEmpty && inFlight.isEmpty }
+    /// The place of a partition that nothing was sent to yet.
+    static let unknown = ProducerPartition(id: PartitionID(-1), topicPartition: TopicPartition("", -1))
+
+    var isKnown: Bool { id.rawValue >= 0 }
+    var hasOpenBatch: Bool { !open.records.isEmpty }
+    var isEmpty: Bool { !hasOpenBatch && queue.isEmpty && inFlight.isEmpty }
 
     /// Puts a batch back for another attempt: in order of sequence, or without idempotence in front, as Java clients do.
     mutating func requeue(_ batch: ProducerBatch) {
@@ -77,11 +82,38 @@ struct ProducerPartition: Sendable {
 
 /// A call of `send` that waits for the results of its records.
 struct ProducerCall: Sendable {
-    let id: CallID
-    var results: [RecordMetadata]
+    /// Where one record was written; partition -1 while that is not known.
+    struct Result: Sendable {
+        var partition: Int32 = -1
+        var offset: Int64 = -1
+    }
+
+    /// `nil` for a free slot.
+    var id: CallID?
+    var results: [Result]
     var remaining: Int
     /// Of the first record that failed, in the order given.
     var failure: (index: Int32, error: EventLogError)?
+}
+
+/// The topic that was looked up last.
+struct TopicLookup: Sendable {
+    var name = ""
+    var index: Int32 = -1
+    var firstPartition: Int32 = 0
+    var partitionCount: Int32 = 0
+
+    var isKnown: Bool { index >= 0 }
+
+    /// Makes this the topic `name`. Returns whether the metadata has it.
+    mutating func find(_ name: String, in metadata: ClusterMetadata) -> Bool {
+        guard let topic = metadata.topic(named: name) else { return false }
+        self.name = topic.name
+        index = topic.id.rawValue
+        firstPartition = topic.firstPartition.rawValue
+        partitionCount = topic.partitionCount
+        return true
+    }
 }
 
 /// Known mistakes of real clients, each off unless a test wants to see what it does.

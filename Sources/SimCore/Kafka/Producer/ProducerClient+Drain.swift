@@ -9,14 +9,14 @@ extension ProducerClient {
         var position = 0
         while position < activePartitions.count {
             let index = activePartitions[position].index
-            if partitions[index]!.open == nil, partitions[index]!.queue.isEmpty {
-                partitions[index]!.isActive = false
+            if !partitions[index].hasOpenBatch, partitions[index].queue.isEmpty {
+                partitions[index].isActive = false
                 activePartitions.remove(at: position)
                 continue
             }
             position += 1
             guard isSendable(index, now: now, effects: &effects) else { continue }
-            guard let image = network.metadata.partition(partitions[index]!.id), image.leader != .none else {
+            guard let image = network.metadata.partition(partitions[index].id), image.leader != .none else {
                 network.requestMetadata()
                 continue
             }
@@ -24,9 +24,9 @@ extension ProducerClient {
                 network.isReady(image.leader, .data, now: now, effects: &effects)
             else { continue }
             if let known = requests.firstIndex(where: { $0.node == image.leader }) {
-                requests[known].partitions.append(partitions[index]!.id)
+                requests[known].partitions.append(partitions[index].id)
             } else {
-                requests.append((image.leader, [partitions[index]!.id]))
+                requests.append((image.leader, [partitions[index].id]))
             }
         }
         for request in requests { send(request.partitions, to: request.node, now: now, effects: &effects) }
@@ -36,17 +36,17 @@ extension ProducerClient {
 
     /// Whether the partition's next batch may be sent. An open batch that has lingered is closed.
     private mutating func isSendable(_ index: Int, now: Instant, effects: inout [ClientEffect]) -> Bool {
-        if isTransactional, partitions[index]!.membership != .added {
+        if isTransactional, partitions[index].membership != .added {
             joinTransaction(index)
             return false
         }
-        if partitions[index]!.queue.isEmpty {
-            guard let open = partitions[index]!.open, now - open.createdAt >= settings.linger || isFlushing else {
-                return false
-            }
+        if partitions[index].queue.isEmpty {
+            guard partitions[index].hasOpenBatch,
+                isFlushing || now - partitions[index].open.createdAt >= settings.linger
+            else { return false }
             closeOpenBatch(index)
         }
-        let first = partitions[index]!.queue[0]
+        let first = partitions[index].queue[0]
         if let at = first.retryAt, at > now {
             network.arm(at, effects: &effects)
             return false
@@ -54,9 +54,9 @@ extension ProducerClient {
         guard isIdempotent else { return true }
         if first.hasSequence {
             // While something is tried again, only the lowest sequence number may go.
-            return partitions[index]!.inFlight.first.map { first.baseSequence < $0.baseSequence } ?? true
+            return partitions[index].inFlight.first.map { first.baseSequence < $0.baseSequence } ?? true
         }
-        return !partitions[index]!.hasUnresolvedSequence
+        return !partitions[index].hasUnresolvedSequence
     }
 
     private mutating func send(
@@ -68,7 +68,7 @@ extension ProducerClient {
         sent.reserveCapacity(ids.count)
         let serial = newSerial()
         for id in ids {
-            var batch = partitions[id.index]!.queue.removeFirst()
+            var batch = partitions[id.index].queue.removeFirst()
             number(&batch, id.index)
             batch.attempts += 1
             batch.retryAt = nil
@@ -86,9 +86,9 @@ extension ProducerClient {
                 acknowledge(batch, id.index, baseOffset: nil, effects: &effects)
             } else {
                 let position =
-                    partitions[id.index]!.inFlight.firstIndex { $0.baseSequence > batch.baseSequence }
-                    ?? partitions[id.index]!.inFlight.count
-                partitions[id.index]!.inFlight.insert(batch, at: position)
+                    partitions[id.index].inFlight.firstIndex { $0.baseSequence > batch.baseSequence }
+                    ?? partitions[id.index].inFlight.count
+                partitions[id.index].inFlight.insert(batch, at: position)
                 network.arm(batch.createdAt + settings.deliveryTimeout, effects: &effects)
             }
         }
@@ -135,23 +135,28 @@ extension ProducerClient {
     }
 
     private mutating func takeInFlight(_ id: PartitionID, serial: Int64) -> ProducerBatch? {
-        guard let position = partitions[id.index]?.inFlight.firstIndex(where: { $0.serial == serial }) else {
+        guard id.index < partitions.count,
+            let position = partitions[id.index].inFlight.firstIndex(where: { $0.serial == serial })
+        else {
             return nil
         }
-        return partitions[id.index]!.inFlight.remove(at: position)
+        return partitions[id.index].inFlight.remove(at: position)
     }
 
     private mutating func acknowledge(
         _ batch: ProducerBatch, _ index: Int, baseOffset: Int64?, effects: inout [ClientEffect]
     ) {
-        if batch.hasSequence, batch.identity == partitions[index]!.identity {
-            partitions[index]!.lastAcknowledgedSequence = SequenceNumber.adding(
+        if batch.hasSequence, batch.identity == partitions[index].identity {
+            partitions[index].lastAcknowledgedSequence = SequenceNumber.adding(
                 Int32(batch.records.count) - 1, to: batch.baseSequence)
         }
-        let topicPartition = partitions[index]!.topicPartition
-        for (position, destination) in batch.destinations.enumerated() {
-            let metadata = RecordMetadata(topicPartition, offset: baseOffset.map { $0 + Int64(position) })
-            resolve(destination, metadata, nil, effects: &effects)
+        let partition = Int32(truncatingIfNeeded: index)
+        var written = ProducerCall.Result(partition: partition, offset: baseOffset ?? -1)
+        batch.destinations.withUnsafeBufferPointer { destinations in
+            for position in destinations.indices {
+                resolve(destinations[position], written, nil, effects: &effects)
+                if baseOffset != nil { written.offset += 1 }
+            }
         }
         settleSequences(index)
     }
@@ -170,7 +175,7 @@ extension ProducerClient {
         if error == .outOfOrderSequenceNumber { noteOutOfOrder(batch, index) }
         batch.retryAt = now + settings.retryBackoff
         network.arm(now + settings.retryBackoff, effects: &effects)
-        partitions[index]!.requeue(batch)
+        partitions[index].requeue(batch)
         activate(index)
         settleSequences(index)
     }
@@ -192,7 +197,7 @@ extension ProducerClient {
     private func describe(_ batch: ProducerBatch, _ index: Int, _ code: KafkaErrorCode) -> EventLogError {
         // A broker that refuses the only attempt has not written it; anything else leaves a doubt.
         let wasNeverWritten = batch.attempts == 0 || (batch.attempts == 1 && isRefusal(batch.lastError))
-        let name = partitions[index]!.topicPartition
+        let name = partitions[index].topicPartition
         let cause = batch.lastError == .none ? "" : "; the last attempt failed with \(batch.lastError)"
         let message =
             code == .messageTimedOut
@@ -218,11 +223,11 @@ extension ProducerClient {
 
     mutating func failEverything(effects: inout [ClientEffect]) {
         guard let fatalError else { return }
-        for index in partitions.indices where partitions[index] != nil {
+        for index in partitions.indices where partitions[index].isKnown {
             closeOpenBatch(index)
-            let batches = partitions[index]!.inFlight + partitions[index]!.queue
-            partitions[index]!.inFlight = []
-            partitions[index]!.queue = []
+            let batches = partitions[index].inFlight + partitions[index].queue
+            partitions[index].inFlight = []
+            partitions[index].queue = []
             for batch in batches {
                 let error = EventLogError(
                     fatalError.code, fatalError.message, outcome: batch.attempts == 0 ? .noEffect : .unknown,
@@ -237,37 +242,35 @@ extension ProducerClient {
 
     // MARK: Time
 
-    /// The earliest of this producer's own deadlines. Linear in partitions; called once per wake-up.
-    ///
-    /// What is due and still there waits for something else: for a leader, or for its turn behind what is in flight.
-    func nextDeadline(after now: Instant) -> Instant? {
-        var earliest: Instant?
-        func consider(_ deadline: Instant?) {
-            if let deadline, deadline > now { earliest = min(earliest ?? deadline, deadline) }
-        }
+    /// This producer's own deadlines. Linear in partitions; called once per wake-up.
+    func collectDeadlines(into earliest: inout EarliestDeadline) {
         for partition in partitions {
-            guard let partition else { continue }
-            if let open = partition.open { consider(open.createdAt + settings.linger) }
-            for batch in partition.queue {
-                consider(batch.createdAt + settings.deliveryTimeout)
-                consider(batch.retryAt)
+            if partition.hasOpenBatch {
+                earliest.consider(partition.open.createdAt + settings.linger)
+                earliest.consider(partition.open.createdAt + settings.deliveryTimeout)
             }
-            for batch in partition.inFlight { consider(batch.createdAt + settings.deliveryTimeout) }
+            for batch in partition.queue {
+                earliest.consider(batch.createdAt + settings.deliveryTimeout)
+                earliest.consider(batch.retryAt)
+            }
+            for batch in partition.inFlight { earliest.consider(batch.createdAt + settings.deliveryTimeout) }
         }
-        for waiting in waitingForTopics { consider(waiting.deadline) }
-        consider(askForIdentityAt)
-        consider(transaction.nextDeadline)
-        return earliest
+        for waiting in waitingForTopics { earliest.consider(waiting.deadline) }
+        earliest.consider(askForIdentityAt)
+        transaction.collectDeadlines(into: &earliest)
     }
 
     /// Gives up what is overdue (`delivery.timeout.ms`), whether it is under way or not.
     mutating func expire(now: Instant, effects: inout [ClientEffect]) {
-        for index in partitions.indices where partitions[index] != nil {
-            func isOver(_ batch: ProducerBatch) -> Bool { now - batch.createdAt >= settings.deliveryTimeout }
-            let overdue = partitions[index]!.inFlight.filter(isOver) + partitions[index]!.queue.filter(isOver)
+        for index in partitions.indices where partitions[index].isKnown {
+            let oldest = now - settings.deliveryTimeout
+            if partitions[index].hasOpenBatch, partitions[index].open.createdAt <= oldest { closeOpenBatch(index) }
+            let overdue =
+                partitions[index].inFlight.filter { $0.createdAt <= oldest }
+                + partitions[index].queue.filter { $0.createdAt <= oldest }
             guard !overdue.isEmpty else { continue }
-            partitions[index]!.inFlight.removeAll(where: isOver)
-            partitions[index]!.queue.removeAll(where: isOver)
+            partitions[index].inFlight.removeAll { $0.createdAt <= oldest }
+            partitions[index].queue.removeAll { $0.createdAt <= oldest }
             for batch in overdue { giveUp(batch, index, .messageTimedOut, now: now, effects: &effects) }
         }
         let overdue = waitingForTopics.filter { $0.deadline <= now }

@@ -105,8 +105,8 @@ extension ProducerClient {
         identity = received
         transaction.needsEpochBump = false
         transaction.state = .ready
-        for index in partitions.indices where partitions[index] != nil {
-            partitions[index]!.hasUnresolvedSequence = false
+        for index in partitions.indices where partitions[index].isKnown {
+            partitions[index].hasUnresolvedSequence = false
         }
         completeWaiting(.done, effects: &effects)
     }
@@ -132,7 +132,7 @@ extension ProducerClient {
         guard judge(error, now: now, effects: &effects) else { return }
         transaction.hasStarted = true
         transaction.partitionsToAdd.removeAll(where: asked.contains)
-        for partition in asked { partitions[partition.index]!.membership = .added }
+        for partition in asked { partitions[partition.index].membership = .added }
     }
 
     private mutating func addedOffsets(

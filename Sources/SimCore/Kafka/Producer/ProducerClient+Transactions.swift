@@ -103,21 +103,21 @@ extension ProducerClient {
     /// An abort throws away what has not been sent.
     private mutating func dropUnsent(now: Instant, effects: inout [ClientEffect]) {
         transaction.partitionsToAdd.removeAll()
-        for index in partitions.indices where partitions[index] != nil {
+        for index in partitions.indices where partitions[index].isKnown {
             closeOpenBatch(index)
-            let batches = partitions[index]!.queue
-            partitions[index]!.queue.removeAll()
+            let batches = partitions[index].queue
+            partitions[index].queue.removeAll()
             for batch in batches { giveUp(batch, index, .purgedFromQueue, now: now, effects: &effects) }
         }
     }
 
     /// A partition's first batch in a transaction: the coordinator is told before anything is sent.
     mutating func joinTransaction(_ index: Int) {
-        guard partitions[index]!.membership == .none, transaction.abortableError == nil,
+        guard partitions[index].membership == .none, transaction.abortableError == nil,
             transaction.state == .open || transaction.state == .committing
         else { return }
-        partitions[index]!.membership = .asked
-        transaction.partitionsToAdd.append(partitions[index]!.id)
+        partitions[index].membership = .asked
+        transaction.partitionsToAdd.append(partitions[index].id)
     }
 
     /// A commit or close sends what lingers at once.
@@ -132,8 +132,8 @@ extension ProducerClient {
             guard at <= now else { return network.arm(at, effects: &effects) }
             transaction.retryAt = nil
         }
-        for partition in activePartitions where partitions[partition.index]!.membership == .none {
-            if partitions[partition.index]!.open != nil || !partitions[partition.index]!.queue.isEmpty {
+        for partition in activePartitions where partitions[partition.index].membership == .none {
+            if partitions[partition.index].hasOpenBatch || !partitions[partition.index].queue.isEmpty {
                 joinTransaction(partition.index)
             }
         }
@@ -235,7 +235,7 @@ extension ProducerClient {
     }
 
     mutating func finishTransaction(effects: inout [ClientEffect]) {
-        for index in partitions.indices { partitions[index]?.membership = .none }
+        for index in partitions.indices { partitions[index].membership = .none }
         transaction.hasStarted = false
         transaction.abortableError = nil
         transaction.pendingOffsets = nil

@@ -2,7 +2,7 @@ package import Ports
 
 /// A producer: collects records into batches, sends them to the partitions' leaders, tries again, and numbers them so that
 /// brokers can tell a retry from a new batch (KafkaProducer, Sender, TransactionManager).
-package struct ProducerClient: Sendable {
+package struct ProducerClient: ~Copyable, Sendable {
     /// What a request was for.
     enum RequestContext: Sendable {
         case produce([(partition: PartitionID, baseSequence: Int32, serial: Int64)])
@@ -19,17 +19,17 @@ package struct ProducerClient: Sendable {
     var network: ClientNetwork<RequestContext>
 
     /// By partition number.
-    var partitions: [ProducerPartition?] = []
+    var partitions: [ProducerPartition] = []
     /// Partitions with something to send, in the order in which they got it.
     var activePartitions: [PartitionID] = []
-    var calls: [ProducerCall?] = []
-    private var freeCalls: [Int32] = []
+    var calls: [ProducerCall] = []
+    var freeCalls: [Int32] = []
     /// Calls whose topics the metadata does not know yet, until then.
     var waitingForTopics: [(call: CallID, records: [ProducerRecord], deadline: Instant)] = []
     /// Topic of the record before: mostly it is the same again.
-    private var lastTopic: TopicImage?
+    var lastTopic = TopicLookup()
     /// Where records without a key go, by topic number.
-    private var stickyPartitions: [Int32] = []
+    var stickyPartitions: [Int32] = []
 
     package internal(set) var identity: ProducerIdentity = .none
     var isAskingForIdentity = false
@@ -100,21 +100,7 @@ package struct ProducerClient: Sendable {
                 return .refused("a transactional producer sends only in a transaction; call beginTransaction first")
             }
         }
-        if let record = records.first(where: { $0.estimatedByteCount > 1_048_576 }) {
-            return EventLogError(
-                .messageTooLarge,
-                "a record of \(record.estimatedByteCount) bytes for \(record.topic) is larger than max.request.size",
-                outcome: .noEffect)
-        }
         return nil
-    }
-
-    private mutating func areTopicsKnown(_ records: [ProducerRecord]) -> Bool {
-        for record in records where lastTopic?.name != record.topic {
-            guard let topic = network.metadata.topic(named: record.topic) else { return false }
-            lastTopic = topic
-        }
-        return true
     }
 
     /// Flushes, then ends. Completes when nothing is under way any more, at the latest after the delivery timeout.
@@ -139,7 +125,10 @@ package struct ProducerClient: Sendable {
         let isTimer = if case .timerFired = event { true } else { false }
         if isTimer { expire(now: now, effects: &effects) }
         settle(now: now, effects: &effects)
-        if isTimer { network.rearm(nextDeadline(after: now), now: now, effects: &effects) }
+        guard isTimer else { return }
+        var earliest = EarliestDeadline(after: now)
+        collectDeadlines(into: &earliest)
+        network.rearm(earliest, effects: &effects)
     }
 
     /// Ends every event: sends what may be sent.
@@ -156,10 +145,10 @@ package struct ProducerClient: Sendable {
     }
 
     /// Whether any batch is waiting or under way.
-    var hasUnsent: Bool { partitions.contains { $0.map { !$0.isEmpty } ?? false } || !waitingForTopics.isEmpty }
+    var hasUnsent: Bool { partitions.contains { !$0.isEmpty } || !waitingForTopics.isEmpty }
 
     private mutating func metadataChanged(now: Instant, effects: inout [ClientEffect]) {
-        lastTopic = nil
+        lastTopic = TopicLookup()
         let waiting = waitingForTopics
         waitingForTopics.removeAll()
         for (call, records, deadline) in waiting {
@@ -172,130 +161,25 @@ package struct ProducerClient: Sendable {
         }
     }
 
-    // MARK: Accumulating
-
-    private mutating func accumulate(
-        _ records: [ProducerRecord], _ id: CallID, now: Instant, effects: inout [ClientEffect]
-    ) {
-        let slot = addCall(id, records)
-        for (index, record) in records.enumerated() {
-            if lastTopic?.name != record.topic { lastTopic = network.metadata.topic(named: record.topic) }
-            guard let topic = lastTopic, let partition = choosePartition(of: record, topic) else {
-                let error = EventLogError(
-                    .unknownPartition, "\(record.topic) has no partition \(record.partition ?? -1)", outcome: .noEffect)
-                resolve(RecordDestination(call: slot, index: Int32(index)), nil, error, effects: &effects)
-                continue
-            }
-            append(
-                record, partition, topic, RecordDestination(call: slot, index: Int32(index)), count: records.count,
-                now: now, effects: &effects)
-        }
-    }
-
-    private mutating func addCall(_ id: CallID, _ records: [ProducerRecord]) -> Int32 {
-        let call = ProducerCall(id: id, results: [], remaining: records.count)
-        let slot: Int32
-        if let free = freeCalls.popLast() {
-            slot = free
-            calls[Int(slot)] = call
-        } else {
-            slot = Int32(calls.count)
-            calls.append(call)
-        }
-        calls[Int(slot)]!.results = Array(
-            repeating: RecordMetadata(TopicPartition("", -1), offset: nil), count: records.count)
-        return slot
-    }
-
-    private mutating func choosePartition(of record: ProducerRecord, _ topic: TopicImage) -> PartitionID? {
-        if let partition = record.partition { return topic.partition(partition) }
-        if let key = record.key {
-            return topic.partition(Murmur2.partition(of: key, count: topic.partitionCount))
-        }
-        while stickyPartitions.count <= topic.id.index { stickyPartitions.append(0) }
-        return topic.partition(stickyPartitions[topic.id.index] % topic.partitionCount)
-    }
-
-    private mutating func append(
-        _ record: ProducerRecord, _ id: PartitionID, _ topic: TopicImage, _ destination: RecordDestination,
-        count: Int, now: Instant, effects: inout [ClientEffect]
-    ) {
-        let index = id.index
-        while partitions.count <= index { partitions.append(nil) }
-        if partitions[index] == nil {
-            let number = id.rawValue - topic.firstPartition.rawValue
-            partitions[index] = ProducerPartition(id: id, topicPartition: TopicPartition(topic.name, number))
-        }
-        let bytes = record.estimatedByteCount
-        if let open = partitions[index]!.open, open.byteCount + bytes > settings.batchByteLimit {
-            closeOpenBatch(index)
-            advanceStickyPartition(topic)
-        }
-        if partitions[index]!.open == nil {
-            var batch = ProducerBatch(createdAt: now)
-            batch.records.reserveCapacity(min(count, 128))
-            batch.destinations.reserveCapacity(min(count, 128))
-            partitions[index]!.open = batch
-            activate(index)
-            if settings.linger > .zero { network.arm(now + settings.linger, effects: &effects) }
-        }
-        partitions[index]!.open!.add(record, bytes, destination, now: now)
-    }
-
-    private mutating func advanceStickyPartition(_ topic: TopicImage) {
-        while stickyPartitions.count <= topic.id.index { stickyPartitions.append(0) }
-        stickyPartitions[topic.id.index] &+= 1
-        if stickyPartitions[topic.id.index] < 0 { stickyPartitions[topic.id.index] = 0 }
-    }
+    // MARK: Batches
 
     mutating func activate(_ index: Int) {
-        guard !partitions[index]!.isActive else { return }
-        partitions[index]!.isActive = true
-        activePartitions.append(partitions[index]!.id)
+        guard !partitions[index].isActive else { return }
+        partitions[index].isActive = true
+        activePartitions.append(partitions[index].id)
     }
 
     /// Moves the open batch to the queue: it takes no more records.
     mutating func closeOpenBatch(_ index: Int) {
-        guard let open = partitions[index]?.open else { return }
-        partitions[index]!.open = nil
-        partitions[index]!.queue.append(open)
-    }
-
-    // MARK: Results
-
-    /// Notes one record's result; the call completes with its last.
-    mutating func resolve(
-        _ destination: RecordDestination, _ metadata: RecordMetadata?, _ error: EventLogError?,
-        effects: inout [ClientEffect]
-    ) {
-        let slot = Int(destination.call)
-        guard calls[slot] != nil else { return }
-        if let metadata {
-            calls[slot]!.results[Int(destination.index)] = metadata
-        } else if let error, calls[slot]!.failure.map({ destination.index < $0.index }) ?? true {
-            calls[slot]!.failure = (destination.index, error)
-        }
-        calls[slot]!.remaining -= 1
-        guard calls[slot]!.remaining == 0 else { return }
-        let call = calls[slot]!
-        calls[slot] = nil
-        freeCalls.append(destination.call)
-        effects.append(.complete(call.id, call.failure.map { .failed($0.error) } ?? .sent(call.results)))
+        guard partitions[index].hasOpenBatch else { return }
+        var closed = ProducerBatch(createdAt: .epoch)
+        swap(&closed, &partitions[index].open)
+        partitions[index].queue.append(closed)
     }
 
     mutating func newSerial() -> Int64 {
         nextSerial += 1
         return nextSerial
-    }
-}
-
-extension ProducerBatch {
-    @inline(__always)
-    mutating func add(_ record: ProducerRecord, _ bytes: Int, _ destination: RecordDestination, now: Instant) {
-        records.append(LogRecord(key: record.key, value: record.value, headers: record.headers, timestamp: now))
-        destinations.append(destination)
-        byteCount += bytes
-        maximumTimestamp = now
     }
 }
 

@@ -58,8 +58,10 @@ struct ProducerTransaction: Sendable {
         }
     }
 
-    var nextDeadline: Instant? {
-        [retryAt, waiting?.deadline, pendingOffsets?.deadline].compactMap(\.self).min()
+    func collectDeadlines(into earliest: inout EarliestDeadline) {
+        earliest.consider(retryAt)
+        earliest.consider(waiting?.deadline)
+        earliest.consider(pendingOffsets?.deadline)
     }
 
     /// A failure that leaves nothing but to abort.

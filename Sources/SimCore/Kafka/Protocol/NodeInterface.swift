@@ -35,6 +35,19 @@ package enum NodeEffect: Sendable {
     case halt(isClean: Bool)
 }
 
+/// The earliest of the deadlines after now: what is due now has just been seen to.
+struct EarliestDeadline: Sendable {
+    let now: Instant
+    private(set) var deadline: Instant?
+
+    init(after now: Instant) { self.now = now }
+
+    mutating func consider(_ candidate: Instant?) {
+        guard let candidate, candidate > now else { return }
+        deadline = min(deadline ?? candidate, candidate)
+    }
+}
+
 /// Remembers the earliest wake-up that was asked for, so that a machine keeps about one timer event in flight however many
 /// deadlines it has.
 struct WakeUp {

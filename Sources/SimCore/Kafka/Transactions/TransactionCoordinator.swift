@@ -15,7 +15,7 @@ struct TransactionalID: Sendable {
 ///
 /// Speaks the protocol before KIP-890: a producer keeps its epoch from one transaction to the next, so a commit or abort that
 /// is late may end a later transaction than it was meant for (KAFKA-17754).
-package struct TransactionCoordinator: Sendable {
+package struct TransactionCoordinator: ~Copyable, Sendable {
     /// What a write is for, and what follows it.
     enum PendingWrite: Sendable {
         case initialize(ResponseHandle, transactionalID: String)
@@ -108,7 +108,7 @@ package struct TransactionCoordinator: Sendable {
     // MARK: Coming and going
 
     mutating func load(
-        _ partition: PartitionID, epoch: Int32, from log: PartitionLog, now: Instant,
+        _ partition: PartitionID, epoch: Int32, from log: borrowing PartitionLog, now: Instant,
         directives: inout [CoordinatorDirective]
     ) {
         led.removeAll { $0.partition == partition }
@@ -153,11 +153,11 @@ package struct TransactionCoordinator: Sendable {
 
     // MARK: Time
 
-    var nextDeadline: Instant? {
-        guard !led.isEmpty else { return nil }
-        let hasOpen = ids.contains { $0.current.state == .ongoing }
-        return [hasOpen ? checkTimeoutsAt : nil, ids.isEmpty ? nil : expireIDsAt, retryMarkersAt].compactMap(\.self)
-            .min()
+    func collectDeadlines(into earliest: inout EarliestDeadline) {
+        guard !led.isEmpty else { return }
+        if ids.contains(where: { $0.current.state == .ongoing }) { earliest.consider(checkTimeoutsAt) }
+        if !ids.isEmpty { earliest.consider(expireIDsAt) }
+        earliest.consider(retryMarkersAt)
     }
 
     mutating func runTimers(now: Instant, directives: inout [CoordinatorDirective]) {
