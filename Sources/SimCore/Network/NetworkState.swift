@@ -86,14 +86,15 @@ public struct NetworkState {
     ) -> DatagramPlan {
         let stream = stream(from, to, &decisions)
         let quality = quality(from, to)
-        var arrival = departure(from, to, quality, byteCount, now) + quality.latency.draw(&decisions, stream)
+        let departed = departure(from, to, quality, byteCount, now)
+        var arrival = departed + quality.latency.draw(&decisions, stream)
         if decisions.chance(stream, quality.loss) { return .lost }
         if decisions.chance(stream, quality.reordering) {
             arrival = arrival + decisions.span(stream, in: .zero...quality.reorderingDelay)
         }
         var second: Instant?
         if decisions.chance(stream, quality.duplication) {
-            second = now + quality.latency.draw(&decisions, stream) + quality.latency.minimum
+            second = departed + quality.latency.draw(&decisions, stream) + quality.latency.minimum
         }
         if !disturbances.isEmpty {
             guard disturb(from, to, now, &arrival, &second, &decisions) else { return .lost }
