@@ -12,6 +12,8 @@ public struct NetworkState {
         case deliverTwice(at: Instant, and: Instant)
     }
 
+    /// By number; a link's stream of decisions is named after its ends, so that it stays the same in a smaller topology.
+    var processNames: ContiguousArray<String> = []
     /// Quality of every link that has none of its own.
     public var defaultQuality = LinkQuality.dataCenter
     private var ownQuality: [Pair: LinkQuality] = [:]
@@ -175,9 +177,13 @@ public struct NetworkState {
             }
             (streamTable, tableStride) = (table, stride)
         }
-        let stream = decisions.stream("network.latency", "\(row)>\(column)")
+        let stream = decisions.stream("network.latency", "\(nameOfProcess(row))>\(nameOfProcess(column))")
         streamTable[row * tableStride + column] = stream.index
         return stream
+    }
+
+    private func nameOfProcess(_ index: Int) -> String {
+        index < processNames.count ? processNames[index] : "\(index)"
     }
 
     /// Applies what disturbs a datagram; false when it is lost.
