@@ -82,6 +82,14 @@ public struct NetworkState {
         return held
     }
 
+    /// Whether a clog holds back what arrives now, without counting it.
+    func holds(from: ProcessID, to: ProcessID) -> Bool {
+        disturbances.contains { _, disturbance in
+            guard case .hold = disturbance.effect else { return false }
+            return disturbance.from.contains(from) && disturbance.to.contains(to)
+        }
+    }
+
     /// What becomes of a datagram of that size sent now.
     public mutating func planDatagram(
         from: ProcessID, to: ProcessID, byteCount: Int, now: Instant, decisions: inout Decisions
