@@ -141,6 +141,7 @@ extension Simulation {
         guard let error else {
             process.state = .finished
             process.context?.isLive = false
+            for observer in process.observers { observer.processFinished(process.id) }
             return
         }
         switch process.errorPolicy {

@@ -130,6 +130,8 @@ import Ports
         mailboxes[Int(process.index)].receiver = nil
     }
 
+    @usableFromInline func processFinished(_ process: ProcessID) { processCrashed(process) }
+
     private func ensureMailbox(_ process: ProcessID) {
         let index = Int(process.index)
         if index < mailboxes.count, mailboxes[index].isObserved { return }

@@ -68,4 +68,10 @@ public protocol ProcessObserver: AnyObject {
     func processStarted(_ process: ProcessID, incarnation: UInt32)
     /// The incarnation has ended by a crash, now: drop what was volatile.
     func processCrashed(_ process: ProcessID)
+    /// The incarnation has ended since its main function returned, now: a machine closes what a process leaves open.
+    func processFinished(_ process: ProcessID)
+}
+
+extension ProcessObserver {
+    public func processFinished(_ process: ProcessID) {}
 }
