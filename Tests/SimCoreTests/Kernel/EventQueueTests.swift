@@ -81,7 +81,8 @@ struct EventQueueTests {
     }
 
     @Test(
-        "The queue does what a sorted array does, under random insertions, removals and pops", arguments: 1...24 as ClosedRange<UInt64>)
+        "The queue does what a sorted array does, under random insertions, removals and pops",
+        arguments: 1...24 as ClosedRange<UInt64>)
     func comparedWithSortedArray(seed: UInt64) {
         var random = SplitMix64(seed: seed)
         let queue = QueueUnderTest(minimumCapacity: 1)

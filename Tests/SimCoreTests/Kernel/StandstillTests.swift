@@ -65,7 +65,10 @@ struct StandstillTests {
         var settings = SimulationSettings(seed: 1)
         settings.timeLimit = .minutes(1)
         #expect(Simulation(settings).run { try await $0.clock.sleep(for: .minutes(1)) }.held)
-        #expect(Simulation(settings).run { try await $0.clock.sleep(for: .nanoseconds(60_000_000_001)) }.kinds == [.timeLimit])
+        #expect(
+            Simulation(settings).run { try await $0.clock.sleep(for: .nanoseconds(60_000_000_001)) }.kinds == [
+                .timeLimit
+            ])
     }
 
     // MARK: Livelocks
@@ -107,7 +110,8 @@ struct StandstillTests {
         #expect(report.violations.first?.name == "spinner")
     }
 
-    @Test("Two handlers that schedule each other at the same instant are a livelock, and one of their processes is named")
+    @Test(
+        "Two handlers that schedule each other at the same instant are a livelock, and one of their processes is named")
     func spinOfHandlers() {
         let simulation = Simulation(Self.settings())
         let (left, right) = (simulation.addProcess("left"), simulation.addProcess("right"))

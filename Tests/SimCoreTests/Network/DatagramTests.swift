@@ -170,7 +170,8 @@ struct DatagramTests {
         #expect(notes.lines == ["1s request", "1.001s answer"])
     }
 
-    @Test("A message for a process that is down is lost; one that arrives after its restart reaches the new incarnation")
+    @Test(
+        "A message for a process that is down is lost; one that arrives after its restart reaches the new incarnation")
     func receiverDown() {
         let simulation = Simulation(seed: 1)
         simulation.network.state.defaultQuality = LinkQuality(latency: .constant(.seconds(1)))

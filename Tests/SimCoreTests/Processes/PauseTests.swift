@@ -76,7 +76,9 @@ struct PauseTests {
         #expect(woken.lines == ["10.500s 1", "10.500s 2", "10.500s 3"])
     }
 
-    @Test("Events of handlers and wake-ups of tasks come after a pause in the order in which they came, not sorted by kind")
+    @Test(
+        "Events of handlers and wake-ups of tasks come after a pause in the order in which they came, not sorted by kind"
+    )
     func eventsAndWakesInOrder() {
         let simulation = Simulation(seed: 1)
         let notes = Notes()
@@ -151,7 +153,9 @@ struct PauseTests {
         let bus = MessageBus<Int>(simulation, name: "bus")
         let notes = Notes()
         let worker = simulation.addProcess("worker") { context in
-            do { while true { notes.add("\(context.incarnation) got \(try await bus.receive(context).message)") } } catch {
+            do {
+                while true { notes.add("\(context.incarnation) got \(try await bus.receive(context).message)") }
+            } catch {
                 notes.add("\(context.incarnation) \(error is ProcessStopped)", context)
                 throw error
             }

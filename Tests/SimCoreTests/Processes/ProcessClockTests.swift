@@ -52,7 +52,9 @@ struct ProcessClockTests {
         #expect(wrong.isEmpty)
     }
 
-    @Test("A process sleeps the span that its own clock measures", arguments: [(100_000, 10), (-100_000, 10)] as [(Int64, Int64)])
+    @Test(
+        "A process sleeps the span that its own clock measures",
+        arguments: [(100_000, 10), (-100_000, 10)] as [(Int64, Int64)])
     func sleepUnderDrift(drift: Int64, seconds: Int64) {
         let simulation = Simulation(seed: 1)
         let spans = Box<[Nanoseconds]>([])
@@ -73,7 +75,9 @@ struct ProcessClockTests {
         #expect(((expected - 1)...(expected + 1)).contains(spans.value[2].rawValue))
     }
 
-    @Test("A loop that sleeps until its clock shows a deadline ends, whatever the drift", arguments: [100_000, 3, -3, -99_999] as [Int64])
+    @Test(
+        "A loop that sleeps until its clock shows a deadline ends, whatever the drift",
+        arguments: [100_000, 3, -3, -99_999] as [Int64])
     func sleepUntilDeadline(drift: Int64) {
         var settings = SimulationSettings(seed: 1)
         settings.instantStepLimit = 1_000
@@ -96,7 +100,9 @@ struct ProcessClockTests {
         #expect(rounds.value <= 500)
     }
 
-    @Test("A jump is seen on the clock's time of day and not on its monotonic time, and does not change a sleep under way")
+    @Test(
+        "A jump is seen on the clock's time of day and not on its monotonic time, and does not change a sleep under way"
+    )
     func jumpOfProcessClock() {
         let simulation = Simulation(seed: 1)
         let notes = Notes()

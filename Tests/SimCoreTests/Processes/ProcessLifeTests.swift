@@ -89,10 +89,14 @@ struct ProcessLifeTests {
         let worker = simulation.addProcess("worker") { context in
             await withTaskGroup(of: Void.self) { group in
                 group.addTask {
-                    do { try await context.clock.sleep(for: .hours(1)) } catch { errors.add("sleep \(error is ProcessStopped)", context) }
+                    do { try await context.clock.sleep(for: .hours(1)) } catch {
+                        errors.add("sleep \(error is ProcessStopped)", context)
+                    }
                 }
                 group.addTask {
-                    do { _ = try await bus.receive(context) } catch { errors.add("receive \(error is ProcessStopped)", context) }
+                    do { _ = try await bus.receive(context) } catch {
+                        errors.add("receive \(error is ProcessStopped)", context)
+                    }
                 }
             }
         }
@@ -165,7 +169,8 @@ struct ProcessLifeTests {
         #expect(handler.notes.lines == ["1s 1"])
     }
 
-    @Test("Observers hear of starts before the main function runs and of crashes when they happen, in order of observing")
+    @Test(
+        "Observers hear of starts before the main function runs and of crashes when they happen, in order of observing")
     func observers() {
         let simulation = Simulation(seed: 1)
         let notes = Notes()
@@ -189,7 +194,9 @@ struct ProcessLifeTests {
             ])
     }
 
-    @Test("With a restart policy, an error of the main function is a crash, and a new incarnation follows after the delay")
+    @Test(
+        "With a restart policy, an error of the main function is a crash, and a new incarnation follows after the delay"
+    )
     func restartPolicy() {
         struct Broken: Error {}
         let simulation = Simulation(seed: 1)
@@ -205,7 +212,8 @@ struct ProcessLifeTests {
         #expect(report.held)
         #expect(
             notes.lines == [
-                "disk starts 1", "0ns 1", "disk crashes", "disk starts 2", "6s 2", "disk crashes", "disk starts 3", "12s 3",
+                "disk starts 1", "0ns 1", "disk crashes", "disk starts 2", "6s 2", "disk crashes", "disk starts 3",
+                "12s 3",
             ])
     }
 

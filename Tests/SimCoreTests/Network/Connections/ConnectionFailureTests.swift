@@ -38,7 +38,8 @@ struct ConnectionFailureTests {
         let world = ConnectionWorld()
         let report = world.run { context in
             world.listen()
-            try world.simulation.faults.inject(fault, targets: ["server"], parameters: fault == "partition" ? [:] : ["restart_after": 60_000])
+            try world.simulation.faults.inject(
+                fault, targets: ["server"], parameters: fault == "partition" ? [:] : ["restart_after": 60_000])
             world.connect()
             try await context.clock.sleep(for: .seconds(30))
         }

@@ -79,7 +79,8 @@ struct ConnectionResetTests {
         for seed in 1...20 as ClosedRange<UInt64> {
             let world = ConnectionWorld(
                 seed: seed,
-                quality: LinkQuality(latency: LatencyDistribution(minimum: .milliseconds(1), spread: .milliseconds(30))))
+                quality: LinkQuality(latency: LatencyDistribution(minimum: .milliseconds(1), spread: .milliseconds(30)))
+            )
             world.onRequest { connection, message in
                 world.transport.send("done \(message)", on: connection, from: .server)
             }
@@ -117,7 +118,9 @@ struct ConnectionResetTests {
         #expect(report.effectCount(of: "apply-then-fail") == 0)
     }
 
-    @Test("A paused server's machine completes handshakes; the server itself hears of all of it when it goes on, in order")
+    @Test(
+        "A paused server's machine completes handshakes; the server itself hears of all of it when it goes on, in order"
+    )
     func pausedServer() {
         let world = ConnectionWorld()
         let report = world.run { context in
