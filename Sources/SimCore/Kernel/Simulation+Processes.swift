@@ -120,7 +120,8 @@ extension Simulation {
         }
         precondition(
             process.callsAfterStop < Self.synchronousCallsAfterStopLimit,
-            "seed \(seed): process '\(process.name)' calls ports in an endless loop after its end, without a wait in it")
+            "seed \(seed): process '\(process.name)' calls ports in an endless loop after its end, without a wait in it"
+        )
         return ProcessStopped(process: context.name)
     }
 

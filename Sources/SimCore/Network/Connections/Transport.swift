@@ -148,7 +148,9 @@ public final class Transport<Message>: EventHandler, ConnectionBreaking, @unchec
         let direction = fromClient ? "\(client) > \(server)" : "\(server) > \(client)"
         switch Code(rawValue: event.code) {
         case .deliver:
-            guard let segment = table.flow(id, fromClient ? .client : .server).first else { return "\(name): \(direction): nothing left" }
+            guard let segment = table.flow(id, fromClient ? .client : .server).first else {
+                return "\(name): \(direction): nothing left"
+            }
             return "\(name): \(direction): \(segment.message.map(describeMessage) ?? "close")"
         case .arriveAtServer: return "\(name): \(client) connects to \(server)"
         case .answerToClient:
