@@ -77,8 +77,10 @@ public final class SimulatedDisk: ProcessObserver, @unchecked Sendable {
             simulation.faults.tookEffect(id)
             throw DiskError.syncFailed(file: file)
         }
+        // What is written while the sync runs may miss it.
+        let lastWrite = disk.writeCount
         try await pass(settings.syncLatency, context)
-        disk.sync(file)
+        disk.sync(file, through: lastWrite)
     }
 
     /// Reads up to `count` bytes.
