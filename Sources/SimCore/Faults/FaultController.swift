@@ -5,6 +5,8 @@ public final class FaultController: EventHandler {
     private struct Instance {
         let fault: ScheduledFault
         let kind: Int
+        /// What its decisions are named after.
+        let decisionEntity: String
         var healing: FaultDefinition.Healing?
         var isOver = false
     }
@@ -19,6 +21,8 @@ public final class FaultController: EventHandler {
     private var definitions: [FaultDefinition] = []
     private var kindByName: [String: Int] = [:]
     private var instances: ContiguousArray<Instance> = []
+    /// How many faults of a kind, time and targets there are, by what they are named after.
+    private var alikeCounts: [String: Int] = [:]
     private var effectCounts: [Int64] = []
     private var begunCounts: [Int64] = []
     /// True once the liveness phase has begun: no fault begins any more.
@@ -55,11 +59,9 @@ public final class FaultController: EventHandler {
     public func schedule(_ faults: [ScheduledFault]) throws(FaultScheduleError) {
         for fault in faults { try validate(fault) }
         for fault in faults {
-            let kind = kindByName[fault.kind]!
-            let index = UInt64(instances.count)
-            instances.append(Instance(fault: fault, kind: kind))
+            let index = add(fault)
             simulation.schedule(
-                at: max(simulation.now, .epoch + fault.at), handler, code: Code.begin.rawValue, first: index)
+                at: max(simulation.now, .epoch + fault.at), handler, code: Code.begin.rawValue, first: UInt64(index))
         }
     }
 
@@ -74,8 +76,7 @@ public final class FaultController: EventHandler {
         let fault = ScheduledFault(
             kind, at: simulation.now - .epoch, targets: targets, others: others, parameters: parameters)
         try validate(fault)
-        let index = instances.count
-        instances.append(Instance(fault: fault, kind: kindByName[kind]!))
+        let index = add(fault)
         begin(index)
         return FaultInstanceID(rawValue: UInt32(index))
     }
@@ -117,6 +118,20 @@ public final class FaultController: EventHandler {
         let fault = instances[Int(event.first)].fault
         return (event.code == Code.begin.rawValue ? "begin " : "end ") + fault.description
     }
+
+    /// Takes a fault in. Its decisions are named after what it is and not after its position, so that they stay the same when
+    /// another fault is taken away; of several that are alike they go by their order.
+    private func add(_ fault: ScheduledFault) -> Int {
+        var entity = "\(fault.kind)@\(fault.at.rawValue)/\(fault.targets.joined(separator: ","))"
+        let count = alikeCounts[entity, default: 0]
+        alikeCounts[entity] = count + 1
+        if count > 0 { entity += "#\(count)" }
+        instances.append(Instance(fault: fault, kind: kindByName[fault.kind]!, decisionEntity: entity))
+        return instances.count - 1
+    }
+
+    /// What the decisions of a fault are named after.
+    func decisionEntity(of id: FaultInstanceID) -> String { instances[Int(id.rawValue)].decisionEntity }
 
     private func begin(_ index: Int) {
         let instance = instances[index]

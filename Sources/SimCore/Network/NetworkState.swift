@@ -203,7 +203,7 @@ public struct NetworkState {
         var slowFactor: Int64 = 1
         for (_, disturbance) in disturbances
         where disturbance.from.contains(from) && disturbance.to.contains(to) {
-            let stream = faultStream(disturbance.fault, &decisions)
+            let stream = faultStream(disturbance, &decisions)
             switch disturbance.effect {
             case .block:
                 bitten.append(disturbance.fault)
@@ -240,7 +240,7 @@ public struct NetworkState {
         var slowFactor: Int64 = 1
         for (_, disturbance) in disturbances
         where disturbance.from.contains(from) && disturbance.to.contains(to) {
-            let stream = faultStream(disturbance.fault, &decisions)
+            let stream = faultStream(disturbance, &decisions)
             switch disturbance.effect {
             case .lose(let probability):
                 // A lost segment costs time, not data. Bounded, so that a loss of 100% is a long stall and no endless loop.
@@ -261,10 +261,12 @@ public struct NetworkState {
         if slowFactor > 1 { latency = latency * slowFactor }
     }
 
-    private mutating func faultStream(_ fault: FaultInstanceID, _ decisions: inout Decisions) -> DecisionStreamID {
-        if let known = faultStreams[fault] { return known }
-        let stream = decisions.stream("fault.network", "\(fault.rawValue)")
-        faultStreams[fault] = stream
+    private mutating func faultStream(
+        _ disturbance: NetworkDisturbance, _ decisions: inout Decisions
+    ) -> DecisionStreamID {
+        if let known = faultStreams[disturbance.fault] { return known }
+        let stream = decisions.stream("fault.network", disturbance.decisionEntity)
+        faultStreams[disturbance.fault] = stream
         return stream
     }
 }
