@@ -24,7 +24,7 @@ public final class FaultController: EventHandler {
     /// How many faults of a kind, time and targets there are, by what they are named after.
     private var alikeCounts: [String: Int] = [:]
     private var effectCounts: [Int64] = []
-    private var begunCounts: [Int64] = []
+    private var scheduledCounts: [Int64] = []
     /// True once the liveness phase has begun: no fault begins any more.
     public private(set) var areHealed = false
 
@@ -42,7 +42,7 @@ public final class FaultController: EventHandler {
         kindByName[definition.name] = definitions.count
         definitions.append(definition)
         effectCounts.append(0)
-        begunCounts.append(0)
+        scheduledCounts.append(0)
     }
 
     /// Every kind, in order of registration.
@@ -97,12 +97,13 @@ public final class FaultController: EventHandler {
         effectCounts[instances[index].kind] += 1
     }
 
-    /// For each kind that began: how often it did, and how often it took effect. In order of registration.
+    /// For each kind that was scheduled, begun or not: how often it was, and how often it took effect. In order of
+    /// registration.
     public var efficacy: [FaultEfficacy] {
         definitions.indices.compactMap { kind in
-            guard begunCounts[kind] > 0 else { return nil }
+            guard scheduledCounts[kind] > 0 else { return nil }
             return FaultEfficacy(
-                kind: definitions[kind].name, scheduledCount: begunCounts[kind], effectCount: effectCounts[kind])
+                kind: definitions[kind].name, scheduledCount: scheduledCounts[kind], effectCount: effectCounts[kind])
         }
     }
 
@@ -126,7 +127,9 @@ public final class FaultController: EventHandler {
         let count = alikeCounts[entity, default: 0]
         alikeCounts[entity] = count + 1
         if count > 0 { entity += "#\(count)" }
-        instances.append(Instance(fault: fault, kind: kindByName[fault.kind]!, decisionEntity: entity))
+        let kind = kindByName[fault.kind]!
+        instances.append(Instance(fault: fault, kind: kind, decisionEntity: entity))
+        scheduledCounts[kind] += 1
         return instances.count - 1
     }
 
@@ -135,7 +138,6 @@ public final class FaultController: EventHandler {
 
     private func begin(_ index: Int) {
         let instance = instances[index]
-        begunCounts[instance.kind] += 1
         let definition = definitions[instance.kind]
         let injection = FaultInjection(
             simulation: simulation, id: FaultInstanceID(rawValue: UInt32(index)), fault: instance.fault,
