@@ -42,6 +42,10 @@ final class SimulatedProcess {
     /// The machine itself is down: nothing answers for the process, not even with a reset.
     var isHostDown = false
     var clock = ProcessClock()
+    /// The clock's own drift, which it has while no fault gives it another.
+    var ownDrift: Int64 = 0
+    /// Drifts that faults give it, in the order in which they began; the last one counts.
+    var faultDrifts: ContiguousArray<(fault: FaultInstanceID, partsPerMillion: Int64)> = []
     /// What came while it was frozen.
     var deferred = DeferredDeliveries()
     /// Main functions that have not returned yet, by incarnation: at most one is alive, the others are dying.
