@@ -18,17 +18,20 @@ public enum CrashModel: String, Hashable, Sendable, Codable, CaseIterable {
 public struct DiskState: Sendable {
     fileprivate struct UnsyncedWrite {
         let offset: Int
-        let bytes: [UInt8]
-        /// What was there before, for undoing; shorter than `bytes` when the file grew.
-        let replaced: [UInt8]
-        let lengthBefore: Int
-        /// A failed sync took it off the list of what is still to be written.
-        var isForgotten = false
+        var bytes: [UInt8]
+        /// Position among all writes of the disk.
+        let number: UInt64
     }
 
     fileprivate struct File {
+        /// What a read sees.
         var bytes: [UInt8] = []
+        /// What is on the disk for certain.
+        var durable: [UInt8] = []
+        /// What would bring `durable` up to `bytes`, in order, but for what failed syncs have forgotten.
         var unsynced: [UnsyncedWrite] = []
+        /// Writes that a failed sync has taken off the list: they can be read until the next crash.
+        var forgottenCount = 0
     }
 
     private var files: [String: File] = [:]
@@ -37,6 +40,8 @@ public struct DiskState: Sendable {
     /// Total bytes that fit; `nil` for no limit.
     public var capacityBytes: Int?
     public private(set) var usedBytes = 0
+    /// How many writes there have been: what ``sync(_:through:)`` takes to leave later ones out.
+    public private(set) var writeCount: UInt64 = 0
 
     public init(capacityBytes: Int? = nil) { self.capacityBytes = capacityBytes }
 
@@ -54,7 +59,7 @@ public struct DiskState: Sendable {
     public mutating func write(_ name: String, at offset: Int, _ bytes: [UInt8]) throws(DiskError) {
         precondition(offset >= 0, "a write to \(name) at negative offset \(offset)")
         let before = files[name]?.bytes.count ?? 0
-        let growth = max(0, offset + bytes.count - before)
+        let growth = bytes.isEmpty ? 0 : max(0, offset + bytes.count - before)
         if let capacityBytes, usedBytes + growth > capacityBytes {
             throw DiskError.full(file: name, wanted: growth, free: capacityBytes - usedBytes)
         }
@@ -62,13 +67,16 @@ public struct DiskState: Sendable {
             files[name] = File()
             order.append(name)
         }
-        files[name]!.apply(offset: offset, bytes: bytes)
+        guard !bytes.isEmpty else { return }
+        writeCount += 1
+        files[name]!.bytes.overwrite(at: offset, with: bytes[...])
+        files[name]!.unsynced.append(UnsyncedWrite(offset: offset, bytes: bytes, number: writeCount))
         usedBytes += growth
     }
 
-    /// Makes everything written to the file so far survive a crash.
-    public mutating func sync(_ name: String) {
-        files[name]?.unsynced.removeAll { !$0.isForgotten }
+    /// Makes everything written to the file survive a crash, up to the given one of the disk's writes.
+    public mutating func sync(_ name: String, through lastWrite: UInt64 = .max) {
+        files[name]?.sync(through: lastWrite)
     }
 
     /// Forgets that the pages were dirty without writing them: what Linux did after a failed fsync (fsyncgate, 2018).
@@ -76,9 +84,10 @@ public struct DiskState: Sendable {
     ///
     /// - Returns: how many writes are now doomed.
     public mutating func failSync(_ name: String) -> Int {
-        guard files[name] != nil else { return 0 }
-        for index in files[name]!.unsynced.indices { files[name]!.unsynced[index].isForgotten = true }
-        return files[name]!.unsynced.count
+        guard let count = files[name]?.unsynced.count else { return 0 }
+        files[name]!.unsynced.removeAll()
+        files[name]!.forgottenCount += count
+        return count
     }
 
     /// Reads up to `count` bytes; fewer at the end of the file.
@@ -94,8 +103,7 @@ public struct DiskState: Sendable {
     public mutating func truncate(_ name: String, to length: Int) {
         guard let count = files[name]?.bytes.count, count > length else { return }
         usedBytes -= count - length
-        files[name]!.bytes.removeLast(count - length)
-        files[name]!.unsynced.removeAll { $0.offset >= length }
+        files[name]!.truncate(to: length)
     }
 
     public mutating func remove(_ name: String) {
@@ -108,7 +116,9 @@ public struct DiskState: Sendable {
     public mutating func flipBit(_ name: String, draw: (UInt64) -> UInt64) -> Bool {
         guard let count = files[name]?.bytes.count, count > 0 else { return false }
         let position = Int(draw(UInt64(count)))
-        files[name]!.bytes[position] ^= 1 << UInt8(draw(8))
+        let bit: UInt8 = 1 << UInt8(draw(8))
+        files[name]!.bytes[position] ^= bit
+        if position < files[name]!.durable.count { files[name]!.durable[position] ^= bit }
         return true
     }
 
@@ -126,53 +136,62 @@ public struct DiskState: Sendable {
 }
 
 extension DiskState.File {
-    mutating func apply(offset: Int, bytes new: [UInt8]) {
-        let before = bytes.count
-        if bytes.count < offset { bytes.append(contentsOf: repeatElement(0, count: offset - bytes.count)) }
-        let overlap = min(bytes.count, offset + new.count)
-        let replaced = offset < before ? Array(bytes[offset..<min(before, offset + new.count)]) : []
-        if offset < overlap { bytes.replaceSubrange(offset..<overlap, with: new[..<(overlap - offset)]) }
-        if overlap < offset + new.count { bytes.append(contentsOf: new[(overlap - offset)...]) }
-        unsynced.append(
-            DiskState.UnsyncedWrite(offset: offset, bytes: new, replaced: replaced, lengthBefore: before))
+    mutating func sync(through lastWrite: UInt64) {
+        let count = unsynced.prefix { $0.number <= lastWrite }.count
+        for write in unsynced[..<count] { durable.overwrite(at: write.offset, with: write.bytes[...]) }
+        unsynced.removeFirst(count)
+    }
+
+    mutating func truncate(to length: Int) {
+        bytes.removeLast(bytes.count - length)
+        if durable.count > length { durable.removeLast(durable.count - length) }
+        unsynced.removeAll { $0.offset >= length }
+        for index in unsynced.indices {
+            let kept = min(unsynced[index].bytes.count, length - unsynced[index].offset)
+            unsynced[index].bytes.removeLast(unsynced[index].bytes.count - kept)
+        }
     }
 
     mutating func crash(_ model: CrashModel, draw: (UInt64) -> UInt64) -> Int {
-        guard !unsynced.isEmpty else { return 0 }
-        let writes = unsynced
+        guard !unsynced.isEmpty || forgottenCount > 0 else { return 0 }
+        let lost = forgottenCount + (unsynced.isEmpty ? 0 : keepUnsynced(model, draw: draw))
+        bytes = durable
         unsynced = []
-        if model == .keepUnsynced { return 0 }
-        for write in writes.reversed() { undo(write) }
-        var lost = 0
-        switch model {
-        case .keepUnsynced: break
-        case .dropUnsynced: lost = writes.count
-        case .keepSome:
-            for write in writes {
-                if draw(2) == 0 { redo(write, byteCount: write.bytes.count) } else { lost += 1 }
-            }
-        case .tear:
-            let torn = Int(draw(UInt64(writes.count)))
-            for write in writes[..<torn] { redo(write, byteCount: write.bytes.count) }
-            // Strictly fewer bytes than were written, so that what is torn differs from what is kept.
-            redo(writes[torn], byteCount: Int(draw(UInt64(max(1, writes[torn].bytes.count)))))
-            lost = writes.count - torn
-        }
+        forgottenCount = 0
         return lost
     }
 
-    private mutating func undo(_ write: DiskState.UnsyncedWrite) {
-        if !write.replaced.isEmpty {
-            bytes.replaceSubrange(write.offset..<(write.offset + write.replaced.count), with: write.replaced)
+    /// Brings to the disk what the model lets survive; returns how many writes were lost in whole or in part.
+    private mutating func keepUnsynced(_ model: CrashModel, draw: (UInt64) -> UInt64) -> Int {
+        var lost = 0
+        switch model {
+        case .keepUnsynced:
+            for write in unsynced { durable.overwrite(at: write.offset, with: write.bytes[...]) }
+        case .dropUnsynced: lost = unsynced.count
+        case .keepSome:
+            for write in unsynced {
+                if draw(2) == 0 { durable.overwrite(at: write.offset, with: write.bytes[...]) } else { lost += 1 }
+            }
+        case .tear:
+            let torn = Int(draw(UInt64(unsynced.count)))
+            for write in unsynced[..<torn] { durable.overwrite(at: write.offset, with: write.bytes[...]) }
+            // Strictly fewer bytes than were written, so that what is torn differs from what is kept.
+            let kept = Int(draw(UInt64(max(1, unsynced[torn].bytes.count))))
+            durable.overwrite(at: unsynced[torn].offset, with: unsynced[torn].bytes[..<kept])
+            lost = unsynced.count - torn
         }
-        if bytes.count > write.lengthBefore { bytes.removeLast(bytes.count - write.lengthBefore) }
+        return lost
     }
+}
 
-    private mutating func redo(_ write: DiskState.UnsyncedWrite, byteCount: Int) {
-        guard byteCount > 0 else { return }
-        let end = write.offset + byteCount
-        if bytes.count < end { bytes.append(contentsOf: repeatElement(0, count: end - bytes.count)) }
-        bytes.replaceSubrange(write.offset..<end, with: write.bytes[..<byteCount])
+extension [UInt8] {
+    /// Puts bytes at an offset, filling a gap with zeros.
+    fileprivate mutating func overwrite(at offset: Int, with new: ArraySlice<UInt8>) {
+        guard !new.isEmpty else { return }
+        if count < offset { append(contentsOf: repeatElement(0, count: offset - count)) }
+        let overlap = Swift.min(count - offset, new.count)
+        replaceSubrange(offset..<(offset + overlap), with: new.prefix(overlap))
+        append(contentsOf: new.dropFirst(overlap))
     }
 }
 

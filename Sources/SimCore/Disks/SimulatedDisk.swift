@@ -31,7 +31,6 @@ public final class SimulatedDisk: ProcessObserver, @unchecked Sendable {
     private unowned let simulation: Simulation
     private var disk: DiskState
     private let latencies: DecisionStreamID
-    private let crashes: DecisionStreamID
     private var disturbances: ContiguousArray<(id: FaultInstanceID, disturbance: Disturbance)> = []
 
     /// Gives a process a disk.
@@ -42,7 +41,6 @@ public final class SimulatedDisk: ProcessObserver, @unchecked Sendable {
         disk = DiskState(capacityBytes: settings.capacityBytes)
         let name = simulation.name(of: process)
         latencies = simulation.decisions.stream("disk.latency", name)
-        crashes = simulation.decisions.stream("disk.crash", name)
         simulation.observe(process, by: self)
         simulation.disks.append(self)
     }
@@ -77,8 +75,10 @@ public final class SimulatedDisk: ProcessObserver, @unchecked Sendable {
             simulation.faults.tookEffect(id)
             throw DiskError.syncFailed(file: file)
         }
+        // What is written while the sync runs may miss it.
+        let lastWrite = disk.writeCount
         try await pass(settings.syncLatency, context)
-        disk.sync(file)
+        disk.sync(file, through: lastWrite)
     }
 
     /// Reads up to `count` bytes.
@@ -145,13 +145,14 @@ public final class SimulatedDisk: ProcessObserver, @unchecked Sendable {
     /// How many of `unsyncedCount` units that a state machine wrote and did not sync survive this crash; for shells.
     public func drawSurvivors(of unsyncedCount: Int) -> Int {
         guard unsyncedCount > 0 else { return 0 }
+        let crash = crash()
         let survivors =
-            switch crashModel() {
+            switch crash.model {
             case .dropUnsynced: 0
             case .keepUnsynced: unsyncedCount
-            case .keepSome, .tear: Int(simulation.decisions.draw(crashes, below: UInt64(unsyncedCount) + 1))
+            case .keepSome, .tear: Int(simulation.decisions.draw(crash.stream, below: UInt64(unsyncedCount) + 1))
             }
-        if survivors < unsyncedCount { creditCrashFaults() }
+        if survivors < unsyncedCount, let fault = crash.fault { simulation.faults.tookEffect(fault) }
         return survivors
     }
 
@@ -173,22 +174,24 @@ public final class SimulatedDisk: ProcessObserver, @unchecked Sendable {
     public func processStarted(_ process: ProcessID, incarnation: UInt32) {}
 
     public func processCrashed(_ process: ProcessID) {
-        let model = crashModel()
-        let lost = disk.crash(model) { simulation.decisions.draw(crashes, below: $0) }
-        if lost > 0 { creditCrashFaults() }
+        let crash = crash()
+        let lost = disk.crash(crash.model) { simulation.decisions.draw(crash.stream, below: $0) }
+        if lost > 0, let fault = crash.fault { simulation.faults.tookEffect(fault) }
     }
 
-    private func crashModel() -> CrashModel {
-        for (_, disturbance) in disturbances {
-            if let model = disturbance.crashModel { return model }
+    /// What the present crash does, from which stream it draws, and which fault wants it so. Each crash has a stream of its
+    /// own, and one that a fault decides has one of the fault's: taking the fault away leaves later crashes as they were.
+    private func crash() -> (model: CrashModel, stream: DecisionStreamID, fault: FaultInstanceID?) {
+        let life = "\(simulation.name(of: process))#\(simulation.incarnation(of: process))"
+        for (id, disturbance) in disturbances {
+            guard let model = disturbance.crashModel else { continue }
+            let entity = "\(simulation.faults.decisionEntity(of: id))/\(life)"
+            return (model, simulation.decisions.stream("fault.disk", entity), id)
         }
-        if let model = settings.crashModel { return model }
+        let stream = simulation.decisions.stream("disk.crash", life)
+        if let model = settings.crashModel { return (model, stream, nil) }
         let models = CrashModel.allCases
-        return models[Int(simulation.decisions.draw(crashes, below: UInt64(models.count)))]
-    }
-
-    private func creditCrashFaults() {
-        for (id, disturbance) in disturbances where disturbance.crashModel != nil { simulation.faults.tookEffect(id) }
+        return (models[Int(simulation.decisions.draw(stream, below: UInt64(models.count)))], stream, nil)
     }
 
     private func pass(_ distribution: LatencyDistribution, _ context: ProcessContext) async throws {

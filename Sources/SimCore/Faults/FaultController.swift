@@ -5,6 +5,8 @@ public final class FaultController: EventHandler {
     private struct Instance {
         let fault: ScheduledFault
         let kind: Int
+        /// What its decisions are named after.
+        let decisionEntity: String
         var healing: FaultDefinition.Healing?
         var isOver = false
     }
@@ -19,8 +21,10 @@ public final class FaultController: EventHandler {
     private var definitions: [FaultDefinition] = []
     private var kindByName: [String: Int] = [:]
     private var instances: ContiguousArray<Instance> = []
+    /// How many faults of a kind, time and targets there are, by what they are named after.
+    private var alikeCounts: [String: Int] = [:]
     private var effectCounts: [Int64] = []
-    private var begunCounts: [Int64] = []
+    private var scheduledCounts: [Int64] = []
     /// True once the liveness phase has begun: no fault begins any more.
     public private(set) var areHealed = false
 
@@ -38,7 +42,7 @@ public final class FaultController: EventHandler {
         kindByName[definition.name] = definitions.count
         definitions.append(definition)
         effectCounts.append(0)
-        begunCounts.append(0)
+        scheduledCounts.append(0)
     }
 
     /// Every kind, in order of registration.
@@ -55,11 +59,9 @@ public final class FaultController: EventHandler {
     public func schedule(_ faults: [ScheduledFault]) throws(FaultScheduleError) {
         for fault in faults { try validate(fault) }
         for fault in faults {
-            let kind = kindByName[fault.kind]!
-            let index = UInt64(instances.count)
-            instances.append(Instance(fault: fault, kind: kind))
+            let index = add(fault)
             simulation.schedule(
-                at: max(simulation.now, .epoch + fault.at), handler, code: Code.begin.rawValue, first: index)
+                at: max(simulation.now, .epoch + fault.at), handler, code: Code.begin.rawValue, first: UInt64(index))
         }
     }
 
@@ -74,8 +76,7 @@ public final class FaultController: EventHandler {
         let fault = ScheduledFault(
             kind, at: simulation.now - .epoch, targets: targets, others: others, parameters: parameters)
         try validate(fault)
-        let index = instances.count
-        instances.append(Instance(fault: fault, kind: kindByName[kind]!))
+        let index = add(fault)
         begin(index)
         return FaultInstanceID(rawValue: UInt32(index))
     }
@@ -96,12 +97,13 @@ public final class FaultController: EventHandler {
         effectCounts[instances[index].kind] += 1
     }
 
-    /// For each kind that began: how often it did, and how often it took effect. In order of registration.
+    /// For each kind that was scheduled, begun or not: how often it was, and how often it took effect. In order of
+    /// registration.
     public var efficacy: [FaultEfficacy] {
         definitions.indices.compactMap { kind in
-            guard begunCounts[kind] > 0 else { return nil }
+            guard scheduledCounts[kind] > 0 else { return nil }
             return FaultEfficacy(
-                kind: definitions[kind].name, scheduledCount: begunCounts[kind], effectCount: effectCounts[kind])
+                kind: definitions[kind].name, scheduledCount: scheduledCounts[kind], effectCount: effectCounts[kind])
         }
     }
 
@@ -118,9 +120,24 @@ public final class FaultController: EventHandler {
         return (event.code == Code.begin.rawValue ? "begin " : "end ") + fault.description
     }
 
+    /// Takes a fault in. Its decisions are named after what it is and not after its position, so that they stay the same when
+    /// another fault is taken away; of several that are alike they go by their order.
+    private func add(_ fault: ScheduledFault) -> Int {
+        var entity = "\(fault.kind)@\(fault.at.rawValue)/\(fault.targets.joined(separator: ","))"
+        let count = alikeCounts[entity, default: 0]
+        alikeCounts[entity] = count + 1
+        if count > 0 { entity += "#\(count)" }
+        let kind = kindByName[fault.kind]!
+        instances.append(Instance(fault: fault, kind: kind, decisionEntity: entity))
+        scheduledCounts[kind] += 1
+        return instances.count - 1
+    }
+
+    /// What the decisions of a fault are named after.
+    func decisionEntity(of id: FaultInstanceID) -> String { instances[Int(id.rawValue)].decisionEntity }
+
     private func begin(_ index: Int) {
         let instance = instances[index]
-        begunCounts[instance.kind] += 1
         let definition = definitions[instance.kind]
         let injection = FaultInjection(
             simulation: simulation, id: FaultInstanceID(rawValue: UInt32(index)), fault: instance.fault,

@@ -51,7 +51,7 @@ public struct FaultInjection {
 
     /// A decision of this very fault, from a stream that nothing else draws from.
     public func draw(below bound: UInt64) -> UInt64 {
-        let stream = simulation.decisions.stream("fault", "\(id.rawValue)")
+        let stream = simulation.decisions.stream("fault", simulation.faults.decisionEntity(of: id))
         return simulation.decisions.draw(stream, below: bound)
     }
 }

@@ -87,8 +87,25 @@ extension Simulation {
 
     /// Lets a process's clock run faster or slower from now on.
     public func setClockDrift(of id: ProcessID, partsPerMillion: Int64) {
+        processes[Int(id.index)].ownDrift = partsPerMillion
+        applyClockDrift(processes[Int(id.index)])
+    }
+
+    /// Lets a clock drift for a fault. It drifts on for the others when one of several ends.
+    func disturbClock(of id: ProcessID, partsPerMillion: Int64, fault: FaultInstanceID) {
+        processes[Int(id.index)].faultDrifts.append((fault, partsPerMillion))
+        applyClockDrift(processes[Int(id.index)])
+    }
+
+    func undisturbClock(of id: ProcessID, fault: FaultInstanceID) {
+        processes[Int(id.index)].faultDrifts.removeAll { $0.fault == fault }
+        applyClockDrift(processes[Int(id.index)])
+    }
+
+    private func applyClockDrift(_ process: SimulatedProcess) {
         state.pointee.clocksDiffer = true
-        processes[Int(id.index)].clock.setDrift(partsPerMillion: partsPerMillion, now: now)
+        let drift = process.faultDrifts.last?.partsPerMillion ?? process.ownDrift
+        process.clock.setDrift(partsPerMillion: drift, now: now)
     }
 
     /// A process's drift now, in parts per million.
@@ -142,6 +159,7 @@ extension Simulation {
         guard let error else {
             process.state = .finished
             process.context?.isLive = false
+            for observer in process.observers { observer.processFinished(process.id) }
             return
         }
         switch process.errorPolicy {

@@ -160,6 +160,7 @@ public final class Simulation: @unchecked Sendable {
         let id = ProcessID(index: UInt32(processes.count))
         processes.append(SimulatedProcess(id: id, name: name, errorPolicy: onError, main: main))
         processByName[name] = id
+        network.state.processNames.append(name)
         identifierStreams.append(nil)
         if startsWithRun {
             schedule(at: now, kernelHandler, code: KernelEvents.Code.start.rawValue, first: UInt64(id.index))

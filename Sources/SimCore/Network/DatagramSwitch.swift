@@ -4,7 +4,7 @@ import Ports
 ///
 /// A datagram is a slot number of the bus that sent it. Slots are taken and given back in an order that follows from the
 /// events alone.
-@usableFromInline final class DatagramSwitch: EventHandler, ProcessObserver {
+@usableFromInline final class DatagramSwitch: EventHandler, ProcessObserver, DatagramHolding {
     struct Flight {
         var from: ProcessID
         var to: ProcessID
@@ -20,13 +20,13 @@ import Ports
     }
 
     private static let arrival: UInt16 = 1
-    /// A clogged link is looked at this often.
-    private static let clogInterval = Nanoseconds.milliseconds(10)
 
     let simulation: Simulation
     let name: String
     private var handler: HandlerID!
     private var mailboxes: ContiguousArray<Mailbox> = []
+    /// What clogs hold back, in order of arrival.
+    private var held: ContiguousArray<Flight> = []
     /// Gives a message slot back whose datagram was lost or dropped.
     @usableFromInline var release: (UInt32) -> Void = { _ in }
     /// A message in words, for traces.
@@ -38,6 +38,7 @@ import Ports
         self.simulation = simulation
         self.name = name
         handler = simulation.register(self)
+        simulation.network.add(self)
     }
 
     @usableFromInline func launch(_ message: UInt32, from sender: ProcessID, to receiver: ProcessID, byteCount: Int) {
@@ -84,7 +85,7 @@ import Ports
         let message = UInt32(truncatingIfNeeded: event.first)
         if simulation.network.state.isHeld(from: from, to: to) {
             simulation.network.creditFaults()
-            return schedule(message, from, to, simulation.now + Self.clogInterval)
+            return held.append(Flight(from: from, to: to, message: message))
         }
         let state = simulation.state(of: to)
         guard state == .running || state == .paused else { return release(message) }
@@ -93,6 +94,19 @@ import Ports
         if let receiver = mailboxes[Int(to.index)].receiver {
             mailboxes[Int(to.index)].receiver = nil
             simulation.wake(receiver)
+        }
+    }
+
+    func releaseHeld() {
+        guard !held.isEmpty else { return }
+        let flights = held
+        held.removeAll()
+        for flight in flights {
+            if simulation.network.state.holds(from: flight.from, to: flight.to) {
+                held.append(flight)
+            } else {
+                schedule(flight.message, flight.from, flight.to, simulation.now)
+            }
         }
     }
 
@@ -115,6 +129,8 @@ import Ports
         while let entry = takeFirst(process) { release(entry.message) }
         mailboxes[Int(process.index)].receiver = nil
     }
+
+    @usableFromInline func processFinished(_ process: ProcessID) { processCrashed(process) }
 
     private func ensureMailbox(_ process: ProcessID) {
         let index = Int(process.index)

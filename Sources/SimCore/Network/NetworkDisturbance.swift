@@ -40,12 +40,17 @@ public struct NetworkDisturbance: Sendable {
     public var effect: Effect
     /// Which scheduled fault it belongs to; its efficacy is counted there.
     public var fault: FaultInstanceID
+    /// What its decisions are named after; the number of the fault when nothing else was given.
+    public var decisionEntity: String
 
-    public init(from: ProcessSet, to: ProcessSet, effect: Effect, fault: FaultInstanceID) {
+    public init(
+        from: ProcessSet, to: ProcessSet, effect: Effect, fault: FaultInstanceID, decisionEntity: String? = nil
+    ) {
         self.from = from
         self.to = to
         self.effect = effect
         self.fault = fault
+        self.decisionEntity = decisionEntity ?? "\(fault.rawValue)"
     }
 }
 

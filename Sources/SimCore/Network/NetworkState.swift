@@ -12,6 +12,8 @@ public struct NetworkState {
         case deliverTwice(at: Instant, and: Instant)
     }
 
+    /// By number; a link's stream of decisions is named after its ends, so that it stays the same in a smaller topology.
+    var processNames: ContiguousArray<String> = []
     /// Quality of every link that has none of its own.
     public var defaultQuality = LinkQuality.dataCenter
     private var ownQuality: [Pair: LinkQuality] = [:]
@@ -80,20 +82,29 @@ public struct NetworkState {
         return held
     }
 
+    /// Whether a clog holds back what arrives now, without counting it.
+    func holds(from: ProcessID, to: ProcessID) -> Bool {
+        disturbances.contains { _, disturbance in
+            guard case .hold = disturbance.effect else { return false }
+            return disturbance.from.contains(from) && disturbance.to.contains(to)
+        }
+    }
+
     /// What becomes of a datagram of that size sent now.
     public mutating func planDatagram(
         from: ProcessID, to: ProcessID, byteCount: Int, now: Instant, decisions: inout Decisions
     ) -> DatagramPlan {
         let stream = stream(from, to, &decisions)
         let quality = quality(from, to)
-        var arrival = departure(from, to, quality, byteCount, now) + quality.latency.draw(&decisions, stream)
+        let departed = departure(from, to, quality, byteCount, now)
+        var arrival = departed + quality.latency.draw(&decisions, stream)
         if decisions.chance(stream, quality.loss) { return .lost }
         if decisions.chance(stream, quality.reordering) {
             arrival = arrival + decisions.span(stream, in: .zero...quality.reorderingDelay)
         }
         var second: Instant?
         if decisions.chance(stream, quality.duplication) {
-            second = now + quality.latency.draw(&decisions, stream) + quality.latency.minimum
+            second = departed + quality.latency.draw(&decisions, stream) + quality.latency.minimum
         }
         if !disturbances.isEmpty {
             guard disturb(from, to, now, &arrival, &second, &decisions) else { return .lost }
@@ -174,9 +185,13 @@ public struct NetworkState {
             }
             (streamTable, tableStride) = (table, stride)
         }
-        let stream = decisions.stream("network.latency", "\(row)>\(column)")
+        let stream = decisions.stream("network.latency", "\(nameOfProcess(row))>\(nameOfProcess(column))")
         streamTable[row * tableStride + column] = stream.index
         return stream
+    }
+
+    private func nameOfProcess(_ index: Int) -> String {
+        index < processNames.count ? processNames[index] : "\(index)"
     }
 
     /// Applies what disturbs a datagram; false when it is lost.
@@ -188,7 +203,7 @@ public struct NetworkState {
         var slowFactor: Int64 = 1
         for (_, disturbance) in disturbances
         where disturbance.from.contains(from) && disturbance.to.contains(to) {
-            let stream = faultStream(disturbance.fault, &decisions)
+            let stream = faultStream(disturbance, &decisions)
             switch disturbance.effect {
             case .block:
                 bitten.append(disturbance.fault)
@@ -225,7 +240,7 @@ public struct NetworkState {
         var slowFactor: Int64 = 1
         for (_, disturbance) in disturbances
         where disturbance.from.contains(from) && disturbance.to.contains(to) {
-            let stream = faultStream(disturbance.fault, &decisions)
+            let stream = faultStream(disturbance, &decisions)
             switch disturbance.effect {
             case .lose(let probability):
                 // A lost segment costs time, not data. Bounded, so that a loss of 100% is a long stall and no endless loop.
@@ -246,10 +261,12 @@ public struct NetworkState {
         if slowFactor > 1 { latency = latency * slowFactor }
     }
 
-    private mutating func faultStream(_ fault: FaultInstanceID, _ decisions: inout Decisions) -> DecisionStreamID {
-        if let known = faultStreams[fault] { return known }
-        let stream = decisions.stream("fault.network", "\(fault.rawValue)")
-        faultStreams[fault] = stream
+    private mutating func faultStream(
+        _ disturbance: NetworkDisturbance, _ decisions: inout Decisions
+    ) -> DecisionStreamID {
+        if let known = faultStreams[disturbance.fault] { return known }
+        let stream = decisions.stream("fault.network", disturbance.decisionEntity)
+        faultStreams[disturbance.fault] = stream
         return stream
     }
 }

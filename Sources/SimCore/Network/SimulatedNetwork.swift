@@ -8,12 +8,19 @@ protocol ConnectionBreaking: AnyObject {
     func loseNextAnswers(from servers: ProcessSet, to clients: ProcessSet, fault: FaultInstanceID) -> Int
 }
 
+/// What keeps datagrams that a clog holds back.
+protocol DatagramHolding: AnyObject {
+    /// Lets go of what nothing holds back any more, in the order in which it came.
+    func releaseHeld()
+}
+
 /// The network of a simulation: the state of the links, and the transports that run over it.
 public final class SimulatedNetwork {
     /// What every link is like and what disturbs it now.
     public var state = NetworkState()
     private unowned let simulation: Simulation
     private var transports: ContiguousArray<any ConnectionBreaking> = []
+    private var holders: ContiguousArray<any DatagramHolding> = []
     /// How long a lost segment of a connection waits until it is sent again; doubles with each loss (RFC 6298).
     public var retransmissionTimeout: Nanoseconds = .milliseconds(200)
     /// How long a connection survives without an acknowledgement (`TCP_USER_TIMEOUT`, RFC 5482).
@@ -25,9 +32,13 @@ public final class SimulatedNetwork {
 
     /// Installs a disturbance and returns what takes it away.
     public func disturb(_ disturbance: NetworkDisturbance) -> NetworkDisturbanceID { state.install(disturbance) }
-    public func undisturb(_ id: NetworkDisturbanceID) { state.remove(id) }
+    public func undisturb(_ id: NetworkDisturbanceID) {
+        state.remove(id)
+        for holder in holders { holder.releaseHeld() }
+    }
 
     func add(_ transport: any ConnectionBreaking) { transports.append(transport) }
+    func add(_ holder: any DatagramHolding) { holders.append(holder) }
 
     /// Resets the open connections between two groups of processes.
     ///

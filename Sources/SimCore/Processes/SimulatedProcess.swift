@@ -42,6 +42,10 @@ final class SimulatedProcess {
     /// The machine itself is down: nothing answers for the process, not even with a reset.
     var isHostDown = false
     var clock = ProcessClock()
+    /// The clock's own drift, which it has while no fault gives it another.
+    var ownDrift: Int64 = 0
+    /// Drifts that faults give it, in the order in which they began; the last one counts.
+    var faultDrifts: ContiguousArray<(fault: FaultInstanceID, partsPerMillion: Int64)> = []
     /// What came while it was frozen.
     var deferred = DeferredDeliveries()
     /// Main functions that have not returned yet, by incarnation: at most one is alive, the others are dying.
@@ -68,4 +72,10 @@ public protocol ProcessObserver: AnyObject {
     func processStarted(_ process: ProcessID, incarnation: UInt32)
     /// The incarnation has ended by a crash, now: drop what was volatile.
     func processCrashed(_ process: ProcessID)
+    /// The incarnation has ended since its main function returned, now: a machine closes what a process leaves open.
+    func processFinished(_ process: ProcessID)
+}
+
+extension ProcessObserver {
+    public func processFinished(_ process: ProcessID) {}
 }

@@ -11,8 +11,18 @@ final class Box<Value>: @unchecked Sendable {
 /// Lines noted in the order in which they were, each with its virtual time when asked for.
 final class Notes: @unchecked Sendable {
     private(set) var lines: [String] = []
+    /// When each was noted, where a clock was given.
+    private(set) var times: [Instant] = []
+    var clock: (() -> Instant)?
 
-    func add(_ line: String) { lines.append(line) }
+    func add(_ line: String) {
+        lines.append(line)
+        if let clock { times.append(clock()) }
+    }
+    func removeAll() {
+        lines = []
+        times = []
+    }
     func add(_ line: String, _ context: ProcessContext) { lines.append("\(context.simulation.now) \(line)") }
 }
 

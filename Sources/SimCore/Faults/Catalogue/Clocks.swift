@@ -23,15 +23,12 @@ extension FaultDefinition {
     ) { injection in
         let rate = injection.parameter("rate")
         guard rate != 0 else { return nil }
-        let before = injection.targets.map { injection.simulation.clockDrift(of: $0) }
         for target in injection.targets {
-            injection.simulation.setClockDrift(of: target, partsPerMillion: rate)
+            injection.simulation.disturbClock(of: target, partsPerMillion: rate, fault: injection.id)
             injection.tookEffect()
         }
         return {
-            for (target, drift) in zip(injection.targets, before) {
-                injection.simulation.setClockDrift(of: target, partsPerMillion: drift)
-            }
+            for target in injection.targets { injection.simulation.undisturbClock(of: target, fault: injection.id) }
         }
     }
 }

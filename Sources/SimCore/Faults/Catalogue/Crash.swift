@@ -27,7 +27,7 @@ extension FaultDefinition {
             injection.tookEffect()
             crashed.append(target)
         }
-        return { for target in crashed { injection.simulation.start(target) } }
+        return { injection.restart(crashed) }
     }
 }
 
@@ -41,6 +41,12 @@ extension FaultInjection {
             crashed.append(target)
             simulation.scheduleStart(of: target, at: simulation.now + delay)
         }
-        return { for target in crashed { self.simulation.start(target) } }
+        return { restart(crashed) }
+    }
+
+    /// Starts those that are still down. One that has been started meanwhile may have come to its own end, and has no reason
+    /// to begin again.
+    fileprivate func restart(_ targets: [ProcessID]) {
+        for target in targets where simulation.state(of: target) == .crashed { simulation.start(target) }
     }
 }

@@ -40,12 +40,15 @@ extension FaultInjection {
     /// Installs a disturbance from targets to others (and back), and returns what takes it away.
     func disturb(_ effect: NetworkDisturbance.Effect, bothWays: Bool) -> FaultDefinition.Healing {
         let (left, right) = (ProcessSet(targets), ProcessSet(others))
+        let entity = simulation.faults.decisionEntity(of: id)
         var installed = [
-            simulation.network.disturb(NetworkDisturbance(from: left, to: right, effect: effect, fault: id))
+            simulation.network.disturb(
+                NetworkDisturbance(from: left, to: right, effect: effect, fault: id, decisionEntity: entity))
         ]
         if bothWays {
             installed.append(
-                simulation.network.disturb(NetworkDisturbance(from: right, to: left, effect: effect, fault: id)))
+                simulation.network.disturb(
+                    NetworkDisturbance(from: right, to: left, effect: effect, fault: id, decisionEntity: entity)))
         }
         return { for disturbance in installed { self.simulation.network.undisturb(disturbance) } }
     }

@@ -27,6 +27,9 @@ struct ConnectionTable<Message> {
         var first: Segment? { head < segments.count ? segments[head] : nil }
         var lastDueAt: Instant? { head < segments.count ? segments[segments.count - 1].dueAt : nil }
 
+        /// How many segments have fallen due.
+        func dueCount(at now: Instant) -> Int { segments[head...].prefix { $0.dueAt <= now }.count }
+
         mutating func removeFirst() -> Segment {
             let segment = segments[head]
             head += 1
@@ -52,6 +55,8 @@ struct ConnectionTable<Message> {
         var incarnation: UInt32
         var state: EndState
         var delegate: (any ConnectionDelegate<Message>)?
+        /// Its process died: nothing more is sent for it, not even again.
+        var hasCrashed = false
         /// This end's next message is lost, and the connection with it: the request has taken effect.
         var losesNextMessage: FaultInstanceID?
     }
@@ -99,7 +104,9 @@ struct ConnectionTable<Message> {
     /// Gives the slot back once both ends know that it is over.
     mutating func releaseIfOver(_ id: ConnectionID) {
         let index = Int(id.index)
-        guard connections[index].client.state == .ended, connections[index].server.state == .ended else { return }
+        guard connections[index].isUsed, connections[index].client.state == .ended,
+            connections[index].server.state == .ended
+        else { return }
         connections[index].isUsed = false
         connections[index].client.delegate = nil
         connections[index].server.delegate = nil
@@ -113,12 +120,28 @@ struct ConnectionTable<Message> {
         body(&connections[Int(id.index)])
     }
 
-    func withConnectionForReading<Result>(_ id: ConnectionID, _ body: (Connection) -> Result) -> Result {
-        body(connections[Int(id.index)])
+    /// What `side` has sent.
+    func flow(_ id: ConnectionID, _ side: ConnectionSide) -> Flow {
+        side == .client ? connections[Int(id.index)].flows.0 : connections[Int(id.index)].flows.1
+    }
+
+    @inline(__always)
+    mutating func withFlow<Result>(
+        _ id: ConnectionID, _ side: ConnectionSide, _ body: (inout Flow) -> Result
+    ) -> Result {
+        side == .client ? body(&connections[Int(id.index)].flows.0) : body(&connections[Int(id.index)].flows.1)
     }
 
     func end(_ id: ConnectionID, _ side: ConnectionSide) -> End {
         side == .client ? connections[Int(id.index)].client : connections[Int(id.index)].server
+    }
+
+    mutating func setCrashed(_ id: ConnectionID, _ side: ConnectionSide) {
+        if side == .client {
+            connections[Int(id.index)].client.hasCrashed = true
+        } else {
+            connections[Int(id.index)].server.hasCrashed = true
+        }
     }
 
     mutating func setState(_ id: ConnectionID, _ side: ConnectionSide, _ state: EndState) {
