@@ -148,5 +148,7 @@ struct CycleAnomalyTests {
         }
         #expect(try AnomalyFinder().anomalies(in: history).count == 10)
         #expect(try AnomalyFinder(maximumPerKind: 3).anomalies(in: history).count == 3)
+        let garbage = oneAfterAnother(committed(read(x, [1])), committed(read(x, [1])), committed(read(x, [1])))
+        #expect(try AnomalyFinder(maximumPerKind: 2).anomalies(in: garbage).count == 2)
     }
 }
