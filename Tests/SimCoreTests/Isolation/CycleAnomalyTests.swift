@@ -48,6 +48,16 @@ struct CycleAnomalyTests {
         #expect(try kinds(concurrent(committed(append(x, 1), append(y, 1)), committed(read(x, []), read(y, [])))) == [])
     }
 
+    @Test("G-single in the middle of a list: the next append is missed, not one after it")
+    func readSkewInTheMiddle() throws {
+        let history = concurrent(
+            committed(append(x, 1)), committed(append(x, 2), append(y, 1)), committed(append(x, 3)),
+            committed(read(x, [1, 2, 3])), committed(read(x, [1]), read(y, [1])))
+        #expect(try kinds(history) == [.gSingle])
+        let cycles = try AnomalyFinder().anomalies(in: history).map(\.cycle.count)
+        #expect(cycles == [2])
+    }
+
     @Test("G-single through a third transaction")
     func readSkewThroughThird() throws {
         let history = concurrent(
@@ -104,6 +114,9 @@ struct CycleAnomalyTests {
     @Test("Aborted transactions are no part of any cycle")
     func abortedIsNoPartOfCycle() throws {
         #expect(try kinds(concurrent(committed(read(x, []), append(y, 1)), aborted(read(y, []), append(x, 1)))) == [])
+        // Not even when something that it appended was read.
+        let halfSeen = concurrent(aborted(append(x, 1), append(y, 1)), committed(read(x, [1]), read(y, [])))
+        #expect(try kinds(halfSeen) == [.g1a])
     }
 
     @Test("A serial history with every kind of edge is clean")
@@ -135,5 +148,7 @@ struct CycleAnomalyTests {
         }
         #expect(try AnomalyFinder().anomalies(in: history).count == 10)
         #expect(try AnomalyFinder(maximumPerKind: 3).anomalies(in: history).count == 3)
+        let garbage = oneAfterAnother(committed(read(x, [1])), committed(read(x, [1])), committed(read(x, [1])))
+        #expect(try AnomalyFinder(maximumPerKind: 2).anomalies(in: garbage).count == 2)
     }
 }

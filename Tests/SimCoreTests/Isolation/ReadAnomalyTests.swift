@@ -56,10 +56,10 @@ struct ReadAnomalyTests {
 
     @Test("Nothing is concluded from the place of an element that only some reads saw")
     func contestedElementsGiveNoEdges() throws {
-        // If 3 counted as appended after [1, 2], the second and third would follow each other.
+        // If 2, which the first read did not see, counted as appended after 3, its writer would follow the other both ways.
         let history = concurrent(
             committed(append(x, 1)), committed(append(x, 2), append(y, 1)), committed(append(x, 3), append(y, 2)),
-            committed(read(x, [1, 3])), committed(read(x, [1, 2])), committed(read(y, [2, 1])))
+            committed(read(x, [1, 3])), committed(read(x, [1, 2])), committed(read(y, [1, 2])))
         #expect(try kinds(history) == [.incompatibleOrder])
     }
 
@@ -76,6 +76,9 @@ struct ReadAnomalyTests {
         #expect(
             try kinds(concurrent(committed(append(x, 1)), committed(read(x, [1]), read(x, []))))
                 .contains(.internalInconsistency))
+        let reordered = try kinds(
+            concurrent(committed(append(x, 1)), committed(append(x, 2)), committed(read(x, [1]), read(x, [2, 1]))))
+        #expect(reordered.contains(.internalInconsistency) && !reordered.contains(.nonRepeatableRead))
     }
 
     @Test("Non-repeatable read: another's append appears between two reads of one transaction")
@@ -103,6 +106,9 @@ struct ReadAnomalyTests {
         #expect(try kinds(concurrent(first, second, committed(read(x, [1, 2])))) == [.gSingle, .lostUpdate])
         #expect(try kinds(concurrent(first, committed(read(x, [1]), append(x, 2)))) == [])
         #expect(try kinds(concurrent(first, aborted(read(x, []), append(x, 2)))) == [])
+        // It acted on what it read last.
+        let rereader = committed(read(x, []), read(x, [1]), append(x, 2))
+        #expect(!(try kinds(concurrent(first, rereader)).contains(.lostUpdate)))
         // A state read after an append of one's own was not acted on before it.
         #expect(try kinds(concurrent(committed(append(x, 1)), committed(append(x, 2), read(x, [1, 2])))) == [])
     }

@@ -54,6 +54,20 @@ struct RealtimeAnomalyTests {
         #expect(try kinds(history, realtime: true) == [])
     }
 
+    @Test("Of two transactions that ran at once, both come before one that is invoked after both")
+    func concurrentOnesStayOnFrontier() throws {
+        var history = History()
+        let (first, second, later) = (committed(append(x, 1)), committed(append(y, 1)), committed(append(z, 1)))
+        history.invoke(0, first)
+        history.invoke(1, second)
+        history.complete(0, first)
+        history.complete(1, second)
+        history.invoke(0, later)
+        history.complete(0, later)
+        let edges = try DependencyGraph(history, includesRealtime: true).dependencies.filter { $0.kind == .realtime }
+        #expect(edges.map { [$0.source, $0.target] } == [[0, 2], [1, 2]])
+    }
+
     @Test("Of transactions in a row only neighbours get an edge")
     func realtimeEdgesAreReduced() throws {
         let history = oneAfterAnother(

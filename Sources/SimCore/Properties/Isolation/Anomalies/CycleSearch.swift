@@ -33,7 +33,7 @@ struct CycleSearch {
         edgeVisitLimit = 32 * (graph.dependencies.count + graph.transactions.count)
     }
 
-    /// Adds the cycles found; with the order of real time, only those that need it.
+    /// Adds the cycles found.
     mutating func collect(into collection: inout AnomalyCollection) {
         if precedenceComponents.hasCycle {
             collectCyclesOfAppends(&collection)
@@ -194,8 +194,6 @@ struct CycleSearch {
         let cycle = labels.map { graph.dependencies[Int($0)] }
         guard Set(cycle.map(\.source)).count == cycle.count else { return }
         hasFoundCycle = true
-        // One that does not need real time is found without it.
-        guard !includesRealtime || cycle.contains(where: { $0.kind == .realtime }) else { return }
         collection.add(Anomaly(graph, cycle: cycle))
     }
 

@@ -35,17 +35,17 @@ struct LostUpdates {
         }
     }
 
-    /// The states of lists that a transaction read first and then appended to.
+    /// The states of lists that a transaction read last before it first appended to them.
     private func updatedStates(_ transaction: HistoryTransaction) -> [State] {
-        var firstReads: [Int64: [Int64]] = [:]
+        var lastReads: [Int64: [Int64]] = [:]
         var appendedKeys: Set<Int64> = []
         var states: [State] = []
         for operation in transaction.operations {
             switch operation {
             case .read(let key, let elements):
-                if firstReads[key] == nil, !appendedKeys.contains(key) { firstReads[key] = elements }
+                lastReads[key] = elements
             case .append(let key, _):
-                guard appendedKeys.insert(key).inserted, let read = firstReads[key] else { continue }
+                guard appendedKeys.insert(key).inserted, let read = lastReads[key] else { continue }
                 states.append(State(key: key, elementCount: read.count, lastElement: read.last))
             }
         }
