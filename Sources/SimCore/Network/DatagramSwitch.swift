@@ -26,7 +26,8 @@ import Ports
     let simulation: Simulation
     let name: String
     private var handler: HandlerID!
-    private var mailboxes: ContiguousArray<Mailbox> = []
+    /// Behind a pointer, like the kernel's own state: exclusivity checks took two fifths of a message's time.
+    private let mailboxes: UnsafeMutablePointer<ContiguousArray<Mailbox>>
     /// Gives a message slot back whose datagram was lost or dropped.
     @usableFromInline var release: (UInt32) -> Void = { _ in }
     /// A message in words, for traces.
@@ -37,7 +38,14 @@ import Ports
     @usableFromInline init(_ simulation: Simulation, name: String) {
         self.simulation = simulation
         self.name = name
+        mailboxes = .allocate(capacity: 1)
+        mailboxes.initialize(to: [])
         handler = simulation.register(self)
+    }
+
+    deinit {
+        mailboxes.deinitialize(count: 1)
+        mailboxes.deallocate()
     }
 
     @usableFromInline func launch(_ message: UInt32, from sender: ProcessID, to receiver: ProcessID, byteCount: Int) {
@@ -64,19 +72,20 @@ import Ports
     /// The next message for a process, or `nil`.
     @usableFromInline func takeFirst(_ process: ProcessID) -> (message: UInt32, from: ProcessID)? {
         let index = Int(process.index)
-        guard index < mailboxes.count, mailboxes[index].head < mailboxes[index].messages.count else { return nil }
-        let entry = mailboxes[index].messages[mailboxes[index].head]
-        mailboxes[index].head += 1
-        if mailboxes[index].head == mailboxes[index].messages.count {
-            mailboxes[index].messages.removeAll(keepingCapacity: true)
-            mailboxes[index].head = 0
+        guard index < mailboxes.pointee.count, mailboxes.pointee[index].head < mailboxes.pointee[index].messages.count
+        else { return nil }
+        let entry = mailboxes.pointee[index].messages[mailboxes.pointee[index].head]
+        mailboxes.pointee[index].head += 1
+        if mailboxes.pointee[index].head == mailboxes.pointee[index].messages.count {
+            mailboxes.pointee[index].messages.removeAll(keepingCapacity: true)
+            mailboxes.pointee[index].head = 0
         }
         return entry
     }
 
     @usableFromInline func setReceiver(_ waiter: WaiterID?, _ process: ProcessID) {
         ensureMailbox(process)
-        mailboxes[Int(process.index)].receiver = waiter
+        mailboxes.pointee[Int(process.index)].receiver = waiter
     }
 
     @usableFromInline func handle(_ event: KernelEvent) {
@@ -89,9 +98,9 @@ import Ports
         let state = simulation.state(of: to)
         guard state == .running || state == .paused else { return release(message) }
         ensureMailbox(to)
-        mailboxes[Int(to.index)].messages.append((message, from))
-        if let receiver = mailboxes[Int(to.index)].receiver {
-            mailboxes[Int(to.index)].receiver = nil
+        mailboxes.pointee[Int(to.index)].messages.append((message, from))
+        if let receiver = mailboxes.pointee[Int(to.index)].receiver {
+            mailboxes.pointee[Int(to.index)].receiver = nil
             simulation.wake(receiver)
         }
     }
@@ -113,14 +122,14 @@ import Ports
 
     @usableFromInline func processCrashed(_ process: ProcessID) {
         while let entry = takeFirst(process) { release(entry.message) }
-        mailboxes[Int(process.index)].receiver = nil
+        mailboxes.pointee[Int(process.index)].receiver = nil
     }
 
     private func ensureMailbox(_ process: ProcessID) {
         let index = Int(process.index)
-        if index < mailboxes.count, mailboxes[index].isObserved { return }
-        while mailboxes.count <= index { mailboxes.append(Mailbox()) }
-        mailboxes[index].isObserved = true
+        if index < mailboxes.pointee.count, mailboxes.pointee[index].isObserved { return }
+        while mailboxes.pointee.count <= index { mailboxes.pointee.append(Mailbox()) }
+        mailboxes.pointee[index].isObserved = true
         simulation.observe(process, by: self)
     }
 }
