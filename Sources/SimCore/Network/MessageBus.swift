@@ -33,8 +33,8 @@ public final class MessageBus<Message: Sendable>: @unchecked Sendable {
         self.store = store
         datagrams = DatagramSwitch(simulation, name: name)
         datagrams.release = { _ = store.take($0) }
-        datagrams.duplicate = { store.insert(store.messages[Int($0)]!) }
-        datagrams.describeMessage = { slot in store.messages[Int(slot)].map { "\($0)" } ?? "" }
+        datagrams.duplicate = { store.insert(store[$0]!) }
+        datagrams.describeMessage = { slot in store[slot].map { "\($0)" } ?? "" }
     }
 
     /// Sends a message. Whether it arrives, once or twice, is the network's decision.
@@ -97,29 +97,47 @@ public final class MessageBus<Message: Sendable>: @unchecked Sendable {
     }
 }
 
-/// Messages on their way or in a mailbox: a slab with a free list.
+/// Messages on their way or in a mailbox: a slab with a free list, behind a pointer to spare exclusivity checks.
 @usableFromInline final class MessageStore<Message> {
-    @usableFromInline var messages: ContiguousArray<Message?> = []
-    @usableFromInline var free: ContiguousArray<UInt32> = []
+    @usableFromInline struct Slab {
+        @usableFromInline var messages: ContiguousArray<Message?> = []
+        @usableFromInline var free: ContiguousArray<UInt32> = []
+        @inlinable init() {}
+    }
 
-    @inlinable init() {}
+    @usableFromInline let slab: UnsafeMutablePointer<Slab>
+
+    @inlinable init() {
+        slab = .allocate(capacity: 1)
+        slab.initialize(to: Slab())
+    }
+
+    @inlinable deinit {
+        slab.deinitialize(count: 1)
+        slab.deallocate()
+    }
+
+    /// The message in a slot; `nil` when it is not in use.
+    @inlinable subscript(_ slot: UInt32) -> Message? { slab.pointee.messages[Int(slot)] }
 
     @inlinable func insert(_ message: Message) -> UInt32 {
-        if let slot = free.popLast() {
-            messages[Int(slot)] = message
+        if let slot = slab.pointee.free.popLast() {
+            slab.pointee.messages[Int(slot)] = message
             return slot
         }
-        messages.append(message)
-        return UInt32(messages.count - 1)
+        slab.pointee.messages.append(message)
+        return UInt32(slab.pointee.messages.count - 1)
     }
 
     /// Removes and returns a message.
     ///
     /// - Precondition: the slot is in use.
     @inlinable func take(_ slot: UInt32) -> Message {
-        guard let message = messages[Int(slot)] else { preconditionFailure("message slot \(slot) is empty") }
-        messages[Int(slot)] = nil
-        free.append(slot)
+        guard let message = slab.pointee.messages[Int(slot)] else {
+            preconditionFailure("message slot \(slot) is empty")
+        }
+        slab.pointee.messages[Int(slot)] = nil
+        slab.pointee.free.append(slot)
         return message
     }
 }

@@ -17,7 +17,12 @@ protocol DatagramHolding: AnyObject {
 /// The network of a simulation: the state of the links, and the transports that run over it.
 public final class SimulatedNetwork {
     /// What every link is like and what disturbs it now.
-    public var state = NetworkState()
+    public var state: NetworkState {
+        _read { yield links.pointee }
+        _modify { yield &links.pointee }
+    }
+    /// Behind a pointer, to spare exclusivity checks for each message.
+    private let links: UnsafeMutablePointer<NetworkState>
     private unowned let simulation: Simulation
     private var transports: ContiguousArray<any ConnectionBreaking> = []
     private var holders: ContiguousArray<any DatagramHolding> = []
@@ -28,7 +33,16 @@ public final class SimulatedNetwork {
     /// How long an attempt to connect goes on without an answer.
     public var connectTimeout: Nanoseconds = .seconds(5)
 
-    init(simulation: Simulation) { self.simulation = simulation }
+    init(simulation: Simulation) {
+        self.simulation = simulation
+        links = .allocate(capacity: 1)
+        links.initialize(to: NetworkState())
+    }
+
+    deinit {
+        links.deinitialize(count: 1)
+        links.deallocate()
+    }
 
     /// Installs a disturbance and returns what takes it away.
     public func disturb(_ disturbance: NetworkDisturbance) -> NetworkDisturbanceID { state.install(disturbance) }

@@ -18,7 +18,7 @@ final class KafkaNodeHost: EventHandler, ProcessObserver, ConnectionDelegate {
     let disk: SimulatedDisk
     /// One of the two is the machine of this node. Two stored optionals and no enum, so that it is changed in place.
     private var controller: Controller?
-    private(set) var broker: Broker?
+    private var broker: Broker?
     private unowned let cluster: SimulatedKafkaCluster
     private let simulation: Simulation
     private var handler: HandlerID!
@@ -27,8 +27,8 @@ final class KafkaNodeHost: EventHandler, ProcessObserver, ConnectionDelegate {
     private var isHandling = false
 
     init(
-        _ cluster: SimulatedKafkaCluster, node: NodeID, name: String, controller: Controller? = nil,
-        broker: Broker? = nil, disk diskSettings: DiskSettings
+        _ cluster: SimulatedKafkaCluster, node: NodeID, name: String, controller: consuming Controller? = nil,
+        broker: consuming Broker? = nil, disk diskSettings: DiskSettings
     ) {
         self.cluster = cluster
         self.node = node
@@ -45,6 +45,11 @@ final class KafkaNodeHost: EventHandler, ProcessObserver, ConnectionDelegate {
     }
 
     var controllerMetadata: ClusterMetadata? { controller?.metadata }
+
+    /// See ``Broker/committedBatches(of:from:)``; nothing on the controller.
+    func committedBatches(of partition: PartitionID, from offset: Int64) -> (batches: [StoredBatch], end: Int64) {
+        broker?.committedBatches(of: partition, from: offset) ?? ([], offset)
+    }
 
     // MARK: The process
 

@@ -49,10 +49,9 @@ public final class SimulatedKafkaCluster: @unchecked Sendable {
     ) -> (records: [ConsumerRecord], end: Int64) {
         guard let metadata = nodes[0].controllerMetadata, let id = metadata.partitionID(name),
             let leader = metadata.partition(id)?.leader, leader != .none,
-            simulation.state(of: process(of: leader)) == .running,
-            let broker = nodes[Int(leader.rawValue)].broker
+            simulation.state(of: process(of: leader)) == .running
         else { return ([], offset) }
-        let (batches, end) = broker.committedBatches(of: id, from: offset)
+        let (batches, end) = nodes[Int(leader.rawValue)].committedBatches(of: id, from: offset)
         var records: [ConsumerRecord] = []
         for batch in batches {
             guard case .records(let contents) = batch.batch.contents else { continue }
