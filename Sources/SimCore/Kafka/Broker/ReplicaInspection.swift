@@ -44,10 +44,11 @@ extension Broker {
     package func committedBatches(of partition: PartitionID, from offset: Int64) -> (batches: [StoredBatch], end: Int64)
     {
         guard let index = replicaIndex(partition) else { return ([], offset) }
-        let log = replicas[index].log
+        let highWatermark = replicas[index].log.highWatermark
         var batches: [StoredBatch] = []
-        log.read(from: max(offset, log.startOffset), upTo: log.highWatermark, byteLimit: .max, into: &batches)
-        return (batches, max(offset, log.highWatermark))
+        replicas[index].log.read(
+            from: max(offset, replicas[index].log.startOffset), upTo: highWatermark, byteLimit: .max, into: &batches)
+        return (batches, max(offset, highWatermark))
     }
 
     /// The partitions of which this broker has a replica, in order.

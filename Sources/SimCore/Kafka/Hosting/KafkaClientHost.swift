@@ -1,7 +1,7 @@
 import Ports
 
 /// What a client object's calls wait for, its connections and its timers: the shell around a client's state machine.
-final class KafkaClientHost<Machine>: EventHandler {
+final class KafkaClientHost<Machine: ~Copyable>: EventHandler {
     let simulation: Simulation
     let context: ProcessContext
     var machine: Machine
@@ -16,7 +16,7 @@ final class KafkaClientHost<Machine>: EventHandler {
     private var isOver = false
 
     init(
-        _ cluster: SimulatedKafkaCluster, context: ProcessContext, machine: Machine,
+        _ cluster: SimulatedKafkaCluster, context: ProcessContext, machine: consuming Machine,
         step: @escaping (inout Machine, ClientEvent, Instant, inout [ClientEffect]) -> Void
     ) {
         simulation = cluster.simulation
