@@ -36,6 +36,9 @@ package enum ShopScenarios {
     /// A scenario by name, with the options given.
     package static func make(_ entry: Entry, _ options: ShopOptions) -> Scenario {
         var options = options
+        // Orders come all through the safety phase, which is as long as they need.
+        options.orderSpacing = max(.milliseconds(5), options.safetyPhase / Int64(options.orderCount))
+        options.safetyPhase = max(options.safetyPhase, options.orderSpacing * Int64(options.orderCount))
         entry.configure(&options)
         let configured = options
         return Scenario(entry.name, summary: entry.summary) { simulation in
