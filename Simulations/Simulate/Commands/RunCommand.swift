@@ -9,7 +9,7 @@ enum RunCommand: Command {
         simulate run [OPTIONS]: runs a scenario under many seeds, each with faults of its own.
 
         \(RunOptions.help)
-          --seeds A..B         which seeds (default 1..100)
+          --seeds A..B         which seeds (default 1..30)
           --jobs N             simulations at one time (default: one per core)
           --shard I/N          run only part I of N of the seeds; merge the results with `simulate merge`
           --until-failure      end at the first failing seed
@@ -66,7 +66,7 @@ enum RunCommand: Command {
     }
 
     private static func plan(_ arguments: inout Arguments) throws -> Plan {
-        let seeds = try arguments.takeSeeds("--seeds") ?? 1...100
+        let seeds = try arguments.takeSeeds("--seeds") ?? 1...30
         let jobs = try arguments.takeInteger("--jobs", in: 1...1_024) ?? ProcessInfo.processInfo.activeProcessorCount
         var shard = Shard.whole
         if let text = try arguments.takeValue("--shard") {

@@ -4,7 +4,7 @@ package import Workloads
 
 /// What a run of the shop is set to, before its seed draws the rest.
 package struct ShopOptions: Sendable {
-    package var orderCount = 200
+    package var orderCount = 100
     /// Where the orders come from.
     package var log: PurchaseLog
     /// Mean span between two orders in virtual time.
