@@ -11,8 +11,14 @@ public struct FaultPlan: Sendable {
         public let targetCountLimit: Int
         /// The other side is drawn from these; empty for everybody else.
         public let othersPool: [String]
+        /// Ranges of parameters that are narrower here than the kind allows.
+        public let parameterRanges: [String: ClosedRange<Int64>]
 
-        public init(_ kind: String, pool: [String] = [], targetCountLimit: Int = 1, othersPool: [String] = []) {
+        public init(
+            _ kind: String, pool: [String] = [], targetCountLimit: Int = 1, othersPool: [String] = [],
+            parameterRanges: [String: ClosedRange<Int64>] = [:]
+        ) {
+            self.parameterRanges = parameterRanges
             self.kind = kind
             self.pool = pool
             self.targetCountLimit = targetCountLimit
@@ -90,12 +96,13 @@ public struct FaultPlan: Sendable {
         }
         for parameter in definition.parameters {
             // Extremes find more than the middle: one draw in four takes an end of the range, another four the default.
+            let range = entry.parameterRanges[parameter.name] ?? parameter.range
             let value =
                 switch decisions.draw(stream, below: 8) {
-                case 0: parameter.range.lowerBound
-                case 1: parameter.range.upperBound
-                case 2, 3, 4, 5: parameter.defaultValue
-                default: decisions.integer(stream, in: parameter.range)
+                case 0: range.lowerBound
+                case 1: range.upperBound
+                case 2, 3, 4, 5: min(max(parameter.defaultValue, range.lowerBound), range.upperBound)
+                default: decisions.integer(stream, in: range)
                 }
             fault.parameters[parameter.name] = value
         }
