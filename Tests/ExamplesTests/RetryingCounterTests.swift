@@ -26,10 +26,5 @@ struct RetryingCounterTests {
             text.contains(
                 "simulate replay --scenario retrying-counter --seed \(failure.run.seed) --scheduling in-order --option remembers=no"
             ))
-        // It is the one that the documentation shows.
-        for document in ["README.md", "Sources/SimCore/SimCore.docc/GettingStarted.md"] {
-            #expect(
-                try Documents.read(document).contains("```text\n\(text)\n```"), "\(document) shows another:\n\(text)")
-        }
     }
 }
