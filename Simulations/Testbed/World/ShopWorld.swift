@@ -39,6 +39,8 @@ final class ShopWorld: @unchecked Sendable {
             observer.watch(server, service: name)
         }
         GatewayFaults.register(with: simulation.faults, books: books)
+        // No more than replication is made for: what is acknowledged is to be there at the end.
+        simulation.faults.spare { [unowned self] in !kafka.toleratesUncleanStop(of: $0) }
         addServices()
         addRelays()
         addGateway()

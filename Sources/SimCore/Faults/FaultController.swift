@@ -27,6 +27,7 @@ public final class FaultController: EventHandler {
     private var scheduledCounts: [Int64] = []
     /// True once the liveness phase has begun: no fault begins any more.
     public private(set) var areHealed = false
+    private var sparing: [(ProcessID) -> Bool] = []
 
     init(simulation: Simulation) {
         self.simulation = simulation
@@ -44,6 +45,15 @@ public final class FaultController: EventHandler {
         effectCounts.append(0)
         scheduledCounts.append(0)
     }
+
+    /// Spares a process from being taken down whenever the condition says so: for faults beyond what a system is built to
+    /// take, such as a crash of the last replica. A fault that is spared its target has no effect on it, and is not counted.
+    ///
+    /// The condition is asked at the moment of the fault, and must not change anything.
+    public func spare(where condition: @escaping (ProcessID) -> Bool) { sparing.append(condition) }
+
+    /// Whether a fault has to leave this process up.
+    public func isSpared(_ process: ProcessID) -> Bool { sparing.contains { $0(process) } }
 
     /// Every kind, in order of registration.
     public var kinds: [FaultDefinition] { definitions }

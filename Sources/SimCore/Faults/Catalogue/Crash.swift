@@ -23,7 +23,7 @@ extension FaultDefinition {
         lasting: .milliseconds(100)...(.seconds(30))
     ) { injection in
         var crashed: [ProcessID] = []
-        for target in injection.targets where injection.simulation.crash(target) {
+        for target in injection.targets where injection.takeDown(target) {
             injection.tookEffect()
             crashed.append(target)
         }
@@ -36,12 +36,17 @@ extension FaultInjection {
     fileprivate func crashTargets(hostDown: Bool) -> FaultDefinition.Healing? {
         let delay = Nanoseconds.milliseconds(parameter("restart_after"))
         var crashed: [ProcessID] = []
-        for target in targets where simulation.crash(target, hostDown: hostDown) {
+        for target in targets where takeDown(target, hostDown: hostDown) {
             tookEffect()
             crashed.append(target)
             simulation.scheduleStart(of: target, at: simulation.now + delay)
         }
         return { restart(crashed) }
+    }
+
+    /// Crashes one target, unless it is spared or down already. Returns whether it went down.
+    fileprivate func takeDown(_ target: ProcessID, hostDown: Bool = false) -> Bool {
+        !simulation.faults.isSpared(target) && simulation.crash(target, hostDown: hostDown)
     }
 
     /// Starts those that are still down. One that has been started meanwhile may have come to its own end, and has no reason

@@ -45,6 +45,8 @@ final class KafkaNodeHost: EventHandler, ProcessObserver, ConnectionDelegate {
     }
 
     var controllerMetadata: ClusterMetadata? { controller?.metadata }
+    /// As what this broker registers at the controller; each start is another.
+    var registrationIncarnation: Int64? { broker?.incarnation }
 
     /// See ``Broker/committedBatches(of:from:)``; nothing on the controller.
     func committedBatches(of partition: PartitionID, from offset: Int64) -> (batches: [StoredBatch], end: Int64) {
