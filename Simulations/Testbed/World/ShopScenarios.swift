@@ -1,3 +1,4 @@
+import Domain
 import Ports
 package import SimCore
 import Workloads
@@ -49,7 +50,7 @@ package enum ShopScenarios {
                 safetyPhase: configured.safetyPhase, meanGap: .seconds(10))
             return Scenario.Prepared(
                 faultPlan: configured.faults.isEmpty ? nil : plan, livenessBound: configured.livenessBound,
-                figures: { world.figures }
+                figures: { world.figures }, unfinished: { world.unfinished }
             ) { context in
                 try await world.drive(context)
             }
@@ -58,6 +59,9 @@ package enum ShopScenarios {
 }
 
 extension ShopWorld {
+    /// What is not finished, as an observer from outside sees it.
+    var unfinished: [String] { observer.judge.unfinished }
+
     /// What came of the orders.
     var figures: [(name: String, value: Int64)] {
         var figures: [(name: String, value: Int64)] = [

@@ -45,6 +45,17 @@ public struct ShopJudge: Sendable {
     /// Whether every order that is known is finished, as far as liveness goes.
     public var isQuiet: Bool { collector.open.allSatisfy { LivenessProperty.violations($0).isEmpty } }
 
+    /// What keeps the orders that are known from being finished, a line each: their states, and the events that wait to be
+    /// published or applied.
+    public var unfinished: [String] {
+        collector.open.flatMap { history in
+            let rest = LivenessProperty.violations(history)
+            guard !rest.isEmpty else { return [String]() }
+            return (rest + OutboxToLogProperty.violations(history) + EffectProperty.violations(history))
+                .map(\.description)
+        }
+    }
+
     /// Judges one order, finished or at quiescence, by every property that concerns orders.
     public static func violations(of history: OrderHistory) -> [Violation] {
         MoneyProperty.violations(history) + AgreementProperty.violations(history)

@@ -9,11 +9,13 @@ final class LivenessPhase: EventHandler {
 
     private unowned let simulation: Simulation
     private let bound: Nanoseconds?
+    private let unfinished: () -> [String]
     private var handler: HandlerID!
 
-    init(_ simulation: Simulation, after safetyPhase: Nanoseconds, bound: Nanoseconds?) {
+    init(_ simulation: Simulation, after safetyPhase: Nanoseconds, bound: Nanoseconds?, unfinished: @escaping () -> [String]) {
         self.simulation = simulation
         self.bound = bound
+        self.unfinished = unfinished
         handler = simulation.register(self)
         simulation.schedule(at: .epoch + safetyPhase, handler, code: Code.begin.rawValue)
         if let bound {
@@ -24,13 +26,21 @@ final class LivenessPhase: EventHandler {
     func handle(_ event: KernelEvent) {
         switch Code(rawValue: event.code) {
         case .begin: simulation.faults.healAll()
-        case .bound:
-            simulation.fail(
-                .liveness, "finish",
-                "the run is not over \(bound!) after its faults have healed; still waiting: \(simulation.waitingText())"
-            )
+        case .bound: missBound()
         case nil: preconditionFailure("the liveness phase has no event code \(event.code)")
         }
+    }
+
+    private func missBound() {
+        var message = "the run is not over \(bound!) after its faults have healed; "
+        let rest = unfinished()
+        if rest.isEmpty {
+            message += "still waiting: \(simulation.waitingText())"
+        } else {
+            message += "unfinished: \(rest.prefix(5).joined(separator: "; "))"
+            if rest.count > 5 { message += "; and \(rest.count - 5) more" }
+        }
+        simulation.fail(.liveness, "finish", message)
     }
 
     func describe(_ event: KernelEvent) -> String {
@@ -40,7 +50,9 @@ final class LivenessPhase: EventHandler {
 
 extension Simulation {
     /// Heals all faults after the safety phase, and fails the run when it is not over within `bound` after that.
-    func beginLivenessPhase(after safetyPhase: Nanoseconds, bound: Nanoseconds?) {
-        _ = LivenessPhase(self, after: safetyPhase, bound: bound)
+    func beginLivenessPhase(
+        after safetyPhase: Nanoseconds, bound: Nanoseconds?, unfinished: @escaping () -> [String] = { [] }
+    ) {
+        _ = LivenessPhase(self, after: safetyPhase, bound: bound, unfinished: unfinished)
     }
 }

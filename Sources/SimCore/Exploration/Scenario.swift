@@ -12,15 +12,20 @@ public struct Scenario: Sendable {
         public var driver: @Sendable (ProcessContext) async throws -> Void
         /// Figures of the domain, read when the run is over, for reports. Sums over a campaign.
         public var figures: () -> [(name: String, value: Int64)]
+        /// What the domain has not finished, a line each, asked when the liveness bound is missed. Empty: the report says who
+        /// waits for what instead.
+        public var unfinished: () -> [String]
 
         public init(
             faultPlan: FaultPlan? = nil, livenessBound: Nanoseconds? = nil,
             figures: @escaping () -> [(name: String, value: Int64)] = { [] },
+            unfinished: @escaping () -> [String] = { [] },
             driver: @escaping @Sendable (ProcessContext) async throws -> Void
         ) {
             self.faultPlan = faultPlan
             self.livenessBound = livenessBound
             self.figures = figures
+            self.unfinished = unfinished
             self.driver = driver
         }
     }
@@ -102,7 +107,8 @@ extension Scenario {
                 plan.drawSchedule(from: simulation.faults, decisions: &simulation.decisions, only: selected))
         }
         if let plan = prepared.faultPlan {
-            simulation.beginLivenessPhase(after: plan.start + plan.safetyPhase, bound: prepared.livenessBound)
+            simulation.beginLivenessPhase(
+                after: plan.start + plan.safetyPhase, bound: prepared.livenessBound, unfinished: prepared.unfinished)
         }
         let report = simulation.run(driver: prepared.driver)
         return ScenarioReport(

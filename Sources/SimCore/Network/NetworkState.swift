@@ -238,6 +238,8 @@ public struct NetworkState {
         _ decisions: inout Decisions
     ) {
         var slowFactor: Int64 = 1
+        // Waiting for the next attempt is the sender's own time: a slow link makes only the way itself longer.
+        var retransmission = Nanoseconds.zero
         for (_, disturbance) in disturbances
         where disturbance.from.contains(from) && disturbance.to.contains(to) {
             let stream = faultStream(disturbance, &decisions)
@@ -248,7 +250,7 @@ public struct NetworkState {
                 var attempts = 0
                 while attempts < 6, decisions.chance(stream, probability) {
                     bitten.append(disturbance.fault)
-                    latency += timeout
+                    retransmission += timeout
                     timeout = timeout * 2
                     attempts += 1
                 }
@@ -258,7 +260,7 @@ public struct NetworkState {
             case .block, .hold, .duplicate, .reorder: continue
             }
         }
-        if slowFactor > 1 { latency = latency * slowFactor }
+        latency = latency * slowFactor + retransmission
     }
 
     private mutating func faultStream(

@@ -27,6 +27,11 @@ struct ConnectionTable<Message> {
         var first: Segment? { head < segments.count ? segments[head] : nil }
         var lastDueAt: Instant? { head < segments.count ? segments[segments.count - 1].dueAt : nil }
 
+        @inline(__always)
+        func isDue(at now: Instant) -> Bool {
+            stalledSince == nil && head < segments.count && segments[head].dueAt <= now
+        }
+
         /// How many segments have fallen due.
         func dueCount(at now: Instant) -> Int { segments[head...].prefix { $0.dueAt <= now }.count }
 
@@ -118,6 +123,39 @@ struct ConnectionTable<Message> {
     @inline(__always)
     mutating func withConnection<Result>(_ id: ConnectionID, _ body: (inout Connection) -> Result) -> Result {
         body(&connections[Int(id.index)])
+    }
+
+    // Single fields, read in place: a copy of an end or of a flow costs more than all else that a message's event does.
+
+    @inline(__always)
+    func process(_ id: ConnectionID, _ side: ConnectionSide) -> ProcessID {
+        side == .client ? connections[Int(id.index)].client.process : connections[Int(id.index)].server.process
+    }
+
+    @inline(__always)
+    func state(_ id: ConnectionID, _ side: ConnectionSide) -> EndState {
+        side == .client ? connections[Int(id.index)].client.state : connections[Int(id.index)].server.state
+    }
+
+    @inline(__always)
+    func delegate(_ id: ConnectionID, _ side: ConnectionSide) -> (any ConnectionDelegate<Message>)? {
+        side == .client ? connections[Int(id.index)].client.delegate : connections[Int(id.index)].server.delegate
+    }
+
+    @inline(__always)
+    func losesNextMessage(_ id: ConnectionID, _ side: ConnectionSide) -> FaultInstanceID? {
+        side == .client
+            ? connections[Int(id.index)].client.losesNextMessage : connections[Int(id.index)].server.losesNextMessage
+    }
+
+    @inline(__always)
+    func isCut(_ id: ConnectionID) -> Bool { connections[Int(id.index)].isCut }
+
+    /// Whether the head of what `side` has sent is there, due, and not held up.
+    @inline(__always)
+    func isDue(_ id: ConnectionID, _ side: ConnectionSide, at now: Instant) -> Bool {
+        side == .client
+            ? connections[Int(id.index)].flows.0.isDue(at: now) : connections[Int(id.index)].flows.1.isDue(at: now)
     }
 
     /// What `side` has sent.

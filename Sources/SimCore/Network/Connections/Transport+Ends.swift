@@ -7,7 +7,7 @@ extension Transport {
         let ended = table.end(id, side)
         guard ended.state != .ended else { return table.releaseIfOver(id) }
         table.setState(id, side, .ended)
-        if why == .refused || why == .timedOut, table.end(id, side.other).state != .open {
+        if why == .refused || why == .timedOut, table.state(id, side.other) != .open {
             table.setState(id, side.other, .ended)
         }
         table.releaseIfOver(id)
@@ -16,8 +16,8 @@ extension Transport {
 
     /// Cuts a connection in the middle: both ends hear of a reset as soon as the network brings it.
     func breakBothEnds(_ id: ConnectionID) {
-        let client = table.end(id, .client).process
-        let server = table.end(id, .server).process
+        let client = table.process(id, .client)
+        let server = table.process(id, .server)
         table.withConnection(id) {
             $0.isCut = true
             $0.flows.0.clear()
@@ -50,8 +50,8 @@ extension Transport {
     ) -> Int {
         var count = 0
         for id in table.ids
-        where table.end(id, .server).state == .open
-            && matches(table.end(id, .client).process, table.end(id, .server).process)
+        where table.state(id, .server) == .open
+            && matches(table.process(id, .client), table.process(id, .server))
         {
             body(id)
             count += 1

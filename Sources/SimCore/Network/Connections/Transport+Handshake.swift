@@ -26,7 +26,7 @@ struct HandshakePacket {
 extension Transport {
     /// Sends a packet of a handshake, as long as the client still waits for its outcome.
     func post(_ packet: HandshakePacket, _ id: ConnectionID) {
-        guard table.end(id, .client).state == .opening else { return }
+        guard table.state(id, .client) == .opening else { return }
         let (from, to) = processes(id, packet.isAnswer ? .server : .client)
         if isBlocked(from, to) { return resend(packet, id) }
         post(packet.isAnswer ? .answerToClient : .arriveAtServer, id, from: from, to: to, second: packet.word)
@@ -44,7 +44,7 @@ extension Transport {
     /// A SYN arrives.
     func accept(_ id: ConnectionID, _ packet: HandshakePacket) {
         let client = table.end(id, .client)
-        let server = table.end(id, .server).process
+        let server = table.process(id, .server)
         if isBlocked(client.process, server) { return resend(packet, id) }
         let state = simulation.state(of: server)
         guard state == .running || state == .paused, let listener = listeners[server] else {
@@ -68,7 +68,7 @@ extension Transport {
     func announce(_ id: ConnectionID) {
         let server = table.end(id, .server)
         guard server.state == .open else { return }
-        server.delegate?.connectionOpened(id, side: .server, peer: table.end(id, .client).process)
+        server.delegate?.connectionOpened(id, side: .server, peer: table.process(id, .client))
     }
 
     /// The answer to a SYN arrives.
@@ -89,15 +89,15 @@ extension Transport {
 
     /// The client has waited long enough for an answer.
     func giveUpConnecting(_ id: ConnectionID) {
-        guard table.end(id, .client).state == .opening else { return }
-        if table.end(id, .server).state == .open { dropAccepted(id) } else { table.setState(id, .server, .ended) }
+        guard table.state(id, .client) == .opening else { return }
+        if table.state(id, .server) == .open { dropAccepted(id) } else { table.setState(id, .server, .ended) }
         end(id, .client, .timedOut)
     }
 
     /// A server has accepted a client that will not go on. Its own machine finds out, since the handshake is never completed:
     /// no packet of the client is needed for that.
     func dropAccepted(_ id: ConnectionID) {
-        let (client, server) = (table.end(id, .client).process, table.end(id, .server).process)
+        let (client, server) = (table.process(id, .client), table.process(id, .server))
         post(.reset, id, from: client, to: server, second: UInt64(ConnectionSide.server.rawValue))
     }
 }

@@ -35,6 +35,9 @@ public final class Transport<Message>: EventHandler, ConnectionBreaking, @unchec
     private var crashWatch: CrashWatch<Message>!
     private let byteCount: (Message) -> Int
     private let describeMessage: (Message) -> String
+    /// Takes an event in. A function made where the type of the message is known: the methods of a generic class that are
+    /// called through a protocol are not specialized, and cost ten times as much.
+    private var takeIn: ((KernelEvent) -> Void)!
 
     /// - Parameters:
     ///   - name: the protocol, shown in traces.
@@ -47,6 +50,7 @@ public final class Transport<Message>: EventHandler, ConnectionBreaking, @unchec
         self.name = name
         self.byteCount = byteCount
         describeMessage = describe
+        takeIn = { [unowned self] in take($0) }
         handler = simulation.register(self)
         crashWatch = CrashWatch(self)
         simulation.network.add(self)
@@ -81,8 +85,7 @@ public final class Transport<Message>: EventHandler, ConnectionBreaking, @unchec
     @discardableResult
     public func send(_ message: Message, on id: ConnectionID, from side: ConnectionSide) -> Bool {
         guard isOpen(id, side) else { return false }
-        let end = table.end(id, side)
-        if let fault = end.losesNextMessage {
+        if let fault = table.losesNextMessage(id, side) {
             simulation.faults.tookEffect(fault)
             breakBothEnds(id)
             return true
@@ -93,10 +96,10 @@ public final class Transport<Message>: EventHandler, ConnectionBreaking, @unchec
 
     /// Closes this end in order: the peer receives what was sent, then hears of the end. This end hears nothing more.
     public func close(_ id: ConnectionID, side: ConnectionSide) {
-        guard table.contains(id), table.end(id, side).state != .ended else { return }
-        let wasOpen = table.end(id, side).state == .open
+        guard table.contains(id), table.state(id, side) != .ended else { return }
+        let wasOpen = table.state(id, side) == .open
         table.setState(id, side, .ended)
-        switch table.end(id, side.other).state {
+        switch table.state(id, side.other) {
         case .open where wasOpen: enqueue(id, side, nil, byteCount: 0)
         // A server that closes before its client has heard that it is connected: that comes first.
         case .opening where wasOpen: enqueue(id, side, nil, byteCount: 0)
@@ -109,12 +112,14 @@ public final class Transport<Message>: EventHandler, ConnectionBreaking, @unchec
 
     /// Whether this end believes that the connection is open.
     public func isOpen(_ id: ConnectionID, _ side: ConnectionSide) -> Bool {
-        table.contains(id) && table.end(id, side).state == .open
+        table.contains(id) && table.state(id, side) == .open
     }
 
     // MARK: Events
 
-    public func handle(_ event: KernelEvent) {
+    public func handle(_ event: KernelEvent) { takeIn(event) }
+
+    private func take(_ event: KernelEvent) {
         let id = ConnectionID(word: event.first)
         guard table.contains(id) else { return }
         let side = ConnectionSide(rawValue: UInt8(truncatingIfNeeded: event.second & 1))!
@@ -142,8 +147,8 @@ public final class Transport<Message>: EventHandler, ConnectionBreaking, @unchec
     public func describe(_ event: KernelEvent) -> String {
         let id = ConnectionID(word: event.first)
         guard table.contains(id) else { return "\(name): a connection that is over" }
-        let client = simulation.name(of: table.end(id, .client).process)
-        let server = simulation.name(of: table.end(id, .server).process)
+        let client = simulation.name(of: table.process(id, .client))
+        let server = simulation.name(of: table.process(id, .server))
         let fromClient = event.second & 1 == 0
         let direction = fromClient ? "\(client) > \(server)" : "\(server) > \(client)"
         switch Code(rawValue: event.code) {
@@ -168,7 +173,7 @@ public final class Transport<Message>: EventHandler, ConnectionBreaking, @unchec
 
     private func enqueue(_ id: ConnectionID, _ side: ConnectionSide, _ message: Message?, byteCount: Int) {
         // What is sent into a connection that is cut is lost; the reset is on its way.
-        if table.withConnection(id, { $0.isCut }) { return }
+        if table.isCut(id) { return }
         let (from, to) = processes(id, side)
         var due = simulation.network.state.planSegment(
             from: from, to: to, byteCount: byteCount, now: simulation.now,
@@ -190,22 +195,21 @@ public final class Transport<Message>: EventHandler, ConnectionBreaking, @unchec
 
     /// Hands over the segment that is due, unless the flow is stalled or its receiver is not there.
     private func deliverDue(_ id: ConnectionID, _ side: ConnectionSide) {
-        let flow = table.flow(id, side)
-        guard flow.stalledSince == nil, let first = flow.first, first.dueAt <= simulation.now else { return }
+        guard table.isDue(id, side, at: simulation.now) else { return }
         let (from, to) = processes(id, side)
         if isBlocked(from, to) { return stall(id, side) }
         handOver(id, side)
     }
 
     private func handOver(_ id: ConnectionID, _ side: ConnectionSide) {
-        let receiver = table.end(id, side.other)
-        guard receiver.state == .open else {
-            if receiver.state == .ended { answerWithReset(id, side) }
+        let receiver = table.state(id, side.other)
+        guard receiver == .open else {
+            if receiver == .ended { answerWithReset(id, side) }
             return
         }
         let segment = table.withFlow(id, side) { $0.removeFirst() }
         if let message = segment.message {
-            receiver.delegate?.connection(id, side: side.other, received: message)
+            table.delegate(id, side.other)?.connection(id, side: side.other, received: message)
         } else {
             end(id, side.other, .closed)
         }
@@ -214,7 +218,7 @@ public final class Transport<Message>: EventHandler, ConnectionBreaking, @unchec
     /// What was sent to an end that is over comes back as a reset.
     private func answerWithReset(_ id: ConnectionID, _ side: ConnectionSide) {
         let (from, to) = processes(id, side)
-        guard table.end(id, side).state == .open else { return }
+        guard table.state(id, side) == .open else { return }
         if !isBlocked(to, from) { post(.reset, id, from: to, to: from, second: UInt64(side.rawValue)) }
     }
 
@@ -250,11 +254,9 @@ public final class Transport<Message>: EventHandler, ConnectionBreaking, @unchec
 
     /// Hands over everything that has fallen due, in order; the rest has its own events.
     func deliverAllDue(_ id: ConnectionID, _ side: ConnectionSide) {
-        while table.contains(id) {
-            let flow = table.flow(id, side)
-            guard flow.stalledSince == nil, let first = flow.first, first.dueAt <= simulation.now,
-                table.end(id, side.other).state == .open
-            else { break }
+        while table.contains(id), table.isDue(id, side, at: simulation.now),
+            table.state(id, side.other) == .open
+        {
             handOver(id, side)
         }
     }
@@ -264,16 +266,16 @@ public final class Transport<Message>: EventHandler, ConnectionBreaking, @unchec
     /// The process that has to run for an event to be taken in; `nil` for what the machine does by itself.
     private func reader(_ code: Code?, _ id: ConnectionID, _ side: ConnectionSide) -> ProcessID? {
         switch code {
-        case .deliver: table.end(id, side.other).process
-        case .reset, .giveUp: table.end(id, side).process
-        case .answerToClient, .connectTimeout: table.end(id, .client).process
-        case .announce: table.end(id, .server).process
+        case .deliver: table.process(id, side.other)
+        case .reset, .giveUp: table.process(id, side)
+        case .answerToClient, .connectTimeout: table.process(id, .client)
+        case .announce: table.process(id, .server)
         case .arriveAtServer, .resend, .retry, nil: nil
         }
     }
 
     func processes(_ id: ConnectionID, _ side: ConnectionSide) -> (from: ProcessID, to: ProcessID) {
-        (table.end(id, side).process, table.end(id, side.other).process)
+        (table.process(id, side), table.process(id, side.other))
     }
 
     func isBlocked(_ from: ProcessID, _ to: ProcessID) -> Bool {

@@ -7,7 +7,7 @@ struct StatementTranslation {
     private let layout: TableLayout
 
     /// - Throws: 42703 for a column that the server does not have, 42804 for one of another type.
-    init(from declared: [Column], to layout: TableLayout, _ server: PostgresServer) throws(DatabaseError) {
+    init(from declared: [Column], to layout: TableLayout, _ server: borrowing PostgresServer) throws(DatabaseError) {
         var ordinals: [Int] = []
         for column in declared {
             guard let found = layout.table.columns.first(where: { $0.name == column.name }) else {
@@ -24,7 +24,7 @@ struct StatementTranslation {
         self.layout = layout
     }
 
-    func translate(_ statement: Statement, _ server: PostgresServer) throws(DatabaseError) -> Statement {
+    func translate(_ statement: Statement, _ server: borrowing PostgresServer) throws(DatabaseError) -> Statement {
         switch statement {
         case .select(let select):
             return .select(
@@ -68,7 +68,7 @@ struct StatementTranslation {
     }
 
     /// Columns that the client does not know are null.
-    private func values(_ row: [Value], _ server: PostgresServer) throws(DatabaseError) -> [Value] {
+    private func values(_ row: [Value], _ server: borrowing PostgresServer) throws(DatabaseError) -> [Value] {
         guard row.count == ordinals.count else {
             let text = "INSERT has \(row.count) expressions for \(ordinals.count) target columns"
             throw server.failure(SQLState(rawValue: "42601"), text)

@@ -168,7 +168,7 @@ extension PostgresServer {
     }
 
     mutating func finishRequest(_ session: Int, _ reply: PostgresReply) {
-        self.reply(session, reply, into: &effects)
+        self.reply(session, reply)
         sessions[session].request = nil
         sessions[session].statements = []
         sessions[session].warning = nil

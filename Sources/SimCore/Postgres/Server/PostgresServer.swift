@@ -5,7 +5,7 @@ public import Ports
 /// Statements take no virtual time here; what a server's CPU and disk cost is added by whoever carries out the effects.
 /// Sources: PostgreSQL documentation, chapters 13 (concurrency control), 30 (reliability and the WAL), 49 (logical
 /// decoding).
-public struct PostgresServer: Sendable {
+public struct PostgresServer: ~Copyable, Sendable {
     public let settings: PostgresSettings
 
     // Storage.
@@ -132,7 +132,7 @@ public struct PostgresServer: Sendable {
         }
     }
 
-    func reply(_ session: Int, _ reply: PostgresReply, into effects: inout [PostgresEffect]) {
+    mutating func reply(_ session: Int, _ reply: PostgresReply) {
         guard let request = sessions[session].request, !sessions[session].isOrphaned else { return }
         effects.append(.reply(sessions[session].connection, request, reply))
     }
