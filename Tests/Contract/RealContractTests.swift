@@ -32,9 +32,10 @@
             let versions = try await world.versions(contractCase.area)
             do {
                 try await contractCase.body(world)
-                try results.record(.init(contractCase: contractCase, failure: nil), versions: versions)
+                try results.record(.init(contractCase: contractCase, failure: nil), world: "real", versions: versions)
             } catch {
-                try results.record(.init(contractCase: contractCase, failure: "\(error)"), versions: versions)
+                try results.record(
+                    .init(contractCase: contractCase, failure: "\(error)"), world: "real", versions: versions)
                 throw error
             }
         }

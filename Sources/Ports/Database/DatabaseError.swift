@@ -15,6 +15,8 @@ public struct SQLState: RawRepresentable, Hashable, Sendable, CustomStringConver
     public static let undefinedObject = SQLState(rawValue: "42704")
     /// `ON CONFLICT DO UPDATE` would touch one row twice.
     public static let cardinalityViolation = SQLState(rawValue: "21000")
+    /// A name with characters that are not allowed, such as that of a replication slot.
+    public static let invalidName = SQLState(rawValue: "42602")
     /// BEGIN inside a transaction.
     public static let activeTransaction = SQLState(rawValue: "25001")
     /// A statement after an error and before ROLLBACK.

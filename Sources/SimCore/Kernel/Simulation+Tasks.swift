@@ -56,6 +56,19 @@ extension Simulation {
         return try takeResult(waiter.index)
     }
 
+    /// Suspends until the wait is ended, whether or not the task is cancelled: for what has to be seen through.
+    ///
+    /// - Returns: true when what was waited for happened, false when the deadline came first.
+    /// - Throws: ``Ports/ProcessStopped``.
+    @discardableResult
+    public func waitThroughCancellation(_ waiter: WaiterID) async throws -> Bool {
+        if state.pointee.waiters.slots[Int(waiter.index)].isOpen {
+            state.pointee.parkingWaiter = waiter.index
+            await parking.park()
+        }
+        return try takeResult(waiter.index) != nil
+    }
+
     /// What ``Ports/ServiceClock/sleep(for:)`` does: waits for `span` of the process's own clock.
     @inlinable @inline(__always) public func sleep(_ context: ProcessContext, _ span: Nanoseconds) async throws {
         try await context.requireAlive()

@@ -28,9 +28,9 @@ struct FidelityReport {
     /// Records an outcome under the world's name.
     ///
     /// - Parameters:
-    ///   - versions: of the servers, for example `PostgreSQL` and `18.3`.
+    ///   - versions: of the servers, for example `PostgreSQL 18.3`; `nil` for those of this repository.
     ///   - date: when, as RFC 3339.
-    mutating func record(_ outcome: Outcome, world: String, versions: String, date: String) {
+    mutating func record(_ outcome: Outcome, world: String, versions: String?, date: String) {
         let contractCase = outcome.contractCase
         var members: [JSONMember] = [
             JSONMember("id", .string(contractCase.id)), JSONMember("area", .string(contractCase.area.rawValue)),
@@ -41,7 +41,8 @@ struct FidelityReport {
         }
         var result: [JSONMember] = [JSONMember("holds", .bool(outcome.failure == nil))]
         if let failure = outcome.failure { result.append(JSONMember("found", .string(failure))) }
-        result += [JSONMember("versions", .string(versions)), JSONMember("date", .string(date))]
+        if let versions { result.append(JSONMember("versions", .string(versions))) }
+        result.append(JSONMember("date", .string(date)))
         members.append(JSONMember(world, .object(result)))
         cases[contractCase.id] = .object(members)
     }

@@ -1,7 +1,6 @@
 #if Production
     import AdapterPostgres
     import AdapterSystem
-    import Foundation
     import Ports
 
     /// The real servers that the environment names: POSTGRES_URL, KAFKA_BOOTSTRAP, CONNECT_URL; REAL_STACK for the cases
@@ -10,10 +9,7 @@
         let name = "real"
         let clock: any ServiceClock = SystemClock()
 
-        static func variable(_ name: String) -> String? {
-            guard let value = ProcessInfo.processInfo.environment[name], !value.isEmpty else { return nil }
-            return value
-        }
+        static func variable(_ name: String) -> String? { ContractEnvironment.variable(name) }
 
         static var hasPostgres: Bool { variable("POSTGRES_URL") != nil }
 

@@ -14,6 +14,7 @@ final class ScriptedServer {
     private(set) var pendingSync: LSN?
     private(set) var shipped: [LSN] = []
     private(set) var panicReason: String?
+    private(set) var hasStopped = false
     private(set) var closed: [PostgresConnectionID: DatabaseError] = [:]
     private(set) var delivered: [PostgresConnectionID: [CommittedTransaction]] = [:]
     private(set) var syncCount = 0
@@ -56,6 +57,7 @@ final class ScriptedServer {
         case .close(let connection, let error): closed[connection] = error
         case .standbyLost: lostStandbyCount += 1
         case .panic(let reason): panicReason = reason
+        case .stopped: hasStopped = true
         }
     }
 

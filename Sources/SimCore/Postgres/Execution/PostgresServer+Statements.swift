@@ -95,11 +95,14 @@ extension PostgresServer {
     private mutating func executeSelect(_ session: Int, _ select: Select) throws(DatabaseError) -> Bool {
         let table = try tableNumber(of: select.table)
         let layout = tables[table].layout
-        let limit = select.limit.map { max($0, 0) }
+        let limit = select.limit
         let path = AccessPath.plan(layout, select.condition, select.sortKeys, limit: limit)
         if !sessions[session].progress.isStarted {
             try validate(select.condition, layout)
             try validate(select.sortKeys)
+            if let limit = select.limit, limit < 0 {
+                throw failure(SQLState(rawValue: "2201W"), "LIMIT must not be negative")
+            }
             _ = try beginStatement(session)
             if limit == 0 { return true }
             try fetchCandidates(session, table, path, select.condition, limit: limit)

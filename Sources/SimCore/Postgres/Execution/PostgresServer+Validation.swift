@@ -24,10 +24,13 @@ extension PostgresServer {
     private func validate(_ comparison: Comparison, _ layout: TableLayout) throws(DatabaseError) {
         let type = layout.columnTypes[comparison.column.ordinal]
         for operand in comparison.operands {
-            guard let operandType = operand.type, operandType != type else { continue }
-            throw failure(
-                .datatypeMismatch,
-                "column \"\(comparison.column.name)\" is of type \(type) but the operand is of type \(operandType)")
+            guard let operandType = operand.type else { continue }
+            guard operandType == type else {
+                throw failure(
+                    .datatypeMismatch,
+                    "column \"\(comparison.column.name)\" is of type \(type) but the operand is of type \(operandType)")
+            }
+            if type == .text || type == .json { _ = try storedForm(operand) }
         }
         if type == .json && comparison.comparisonOperator.isInequality {
             throw failure(
@@ -87,31 +90,28 @@ extension PostgresServer {
 
     /// The values as the table keeps them.
     ///
-    /// - Throws: 42601 for the wrong number of values, 42804, 23502, 23514.
+    /// - Throws: 42601 for the wrong number of values, 42804, 23502, 23514, 22021, 22P05.
     func storable(_ values: [Value], _ layout: TableLayout) throws(DatabaseError) -> [Value] {
         guard values.count == layout.columnTypes.count else {
             let text = "INSERT has \(values.count) expressions for \(layout.columnTypes.count) target columns"
             throw failure(SQLState(rawValue: "42601"), text)
         }
-        var needsRounding = false
+        var stored = values
         var index = 0
         while index < values.count {
-            switch values[index] {
-            case .null:
+            if let found = values[index].type {
+                let type = layout.columnTypes[index]
+                if found != type { throw mismatch(layout.table.columns[index].name, type, found) }
+                if case .stored = StoredForm.look(at: values[index]) {
+                } else {
+                    stored[index] = try storedForm(values[index])
+                }
+            } else {
                 let column = layout.table.columns[index]
                 if !column.isNullable { throw notNullViolation(column, layout) }
-            case .timestamp(let instant):
-                if !TimestampPrecision.isWhole(instant) { needsRounding = true }
-                fallthrough
-            default:
-                let type = layout.columnTypes[index]
-                if let found = values[index].type, found != type {
-                    throw mismatch(layout.table.columns[index].name, type, found)
-                }
             }
             index += 1
         }
-        let stored = needsRounding ? values.map { TimestampPrecision.rounded($0) } : values
         if !layout.checks.isEmpty { try checkConstraints(stored, layout, .max) }
         return stored
     }

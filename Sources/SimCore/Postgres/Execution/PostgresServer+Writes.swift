@@ -72,6 +72,9 @@ extension PostgresServer {
             if !ValueOrdering.areSame(value, old[ordinal]) {
                 changed |= 1 << UInt64(ordinal)
                 new[ordinal] = value
+            } else if case .json = value {
+                // Equal documents may be written differently: 1.0 and 1.
+                new[ordinal] = value
             }
         }
         if changed != 0 { try checkConstraints(new, tables[table].layout, changed) }
@@ -95,7 +98,7 @@ extension PostgresServer {
         switch assignment {
         case .set(let column, let value):
             if value.isNull && !column.isNullable { throw notNullViolation(column, layout) }
-            return TimestampPrecision.rounded(value)
+            return try storedForm(value)
         case .setExcluded(let column): return excluded[column.ordinal]
         case .increment(_, let amount):
             // Null plus anything is null.

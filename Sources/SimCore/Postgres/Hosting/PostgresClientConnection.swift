@@ -11,6 +11,10 @@ final class PostgresClientConnection: ConnectionDelegate {
     private var hasGreeted = false
     /// Committed transactions received and not taken yet.
     var transactions: ContiguousArray<CommittedTransaction> = []
+    /// The request that is under way.
+    private var pending: PostgresRequestID?
+    /// A request of it was cancelled: it is not used for another, which a late cancellation could hit.
+    private var wasCancelled = false
     /// Why the connection is over; `nil` while it is not.
     private(set) var end: String?
 
@@ -19,16 +23,21 @@ final class PostgresClientConnection: ConnectionDelegate {
         self.context = context
     }
 
-    var isUsable: Bool { end == nil && server.transport.isOpen(id, .client) }
+    var isUsable: Bool { end == nil && !wasCancelled && server.transport.isOpen(id, .client) }
 
     /// Connects, and waits until the server has accepted.
     ///
     /// - Throws: ``DatabaseError/connectionLost(_:)``, or the server's refusal (53300, 57P03).
     func open(timeout: Nanoseconds) async throws {
         id = server.transport.connect(from: context.process, to: server.process, delegate: self)
-        guard let reply = try await nextReply(PostgresRequestID(0), timeout) else {
-            throw DatabaseError.connectionLost(end ?? "the server does not answer")
+        let reply: PostgresReply?
+        do {
+            reply = try await nextReply(PostgresRequestID(0), timeout, isInterruptible: true)
+        } catch {
+            close()
+            throw error
         }
+        guard let reply else { throw DatabaseError.connectionLost(end ?? "the server does not answer") }
         if case .failure(let error) = reply {
             close()
             throw error
@@ -38,11 +47,18 @@ final class PostgresClientConnection: ConnectionDelegate {
 
     /// Sends a request and waits for its reply; `nil` when the connection broke or no reply came in time, and then the
     /// connection is over.
-    func call(_ body: PostgresRequest, timeout: Nanoseconds) async throws -> PostgresReply? {
+    ///
+    /// When the task is cancelled meanwhile the server is asked to stop, and what it then answers is the reply; unless the
+    /// request is not interruptible.
+    func call(
+        _ body: PostgresRequest, timeout: Nanoseconds, isInterruptible: Bool = true
+    ) async throws -> PostgresReply? {
         let request = PostgresRequestID(nextRequest)
         nextRequest += 1
+        pending = request
+        defer { pending = nil }
         server.transport.send(.request(request, body), on: id, from: .client)
-        return try await nextReply(request, timeout)
+        return try await nextReply(request, timeout, isInterruptible: isInterruptible)
     }
 
     /// Sends a request that is not replied to.
@@ -52,7 +68,9 @@ final class PostgresClientConnection: ConnectionDelegate {
         server.transport.send(.request(request, body), on: id, from: .client)
     }
 
-    private func nextReply(_ request: PostgresRequestID, _ timeout: Nanoseconds) async throws -> PostgresReply? {
+    private func nextReply(
+        _ request: PostgresRequestID, _ timeout: Nanoseconds, isInterruptible: Bool
+    ) async throws -> PostgresReply? {
         let simulation = server.simulation
         let deadline = simulation.now + simulation.trueSpan(context, timeout)
         while true {
@@ -67,24 +85,27 @@ final class PostgresClientConnection: ConnectionDelegate {
                 end = "no answer within \(timeout)"
                 return nil
             }
-            try await pause(deadline, WaitReason("PostgreSQL"))
+            do {
+                try await awaitArrival(
+                    deadline, WaitReason("PostgreSQL"), isInterruptible: isInterruptible && !wasCancelled)
+            } catch let error as CancellationError {
+                guard hasGreeted else { throw error }
+                wasCancelled = true
+                server.transport.send(.cancel, on: id, from: .client)
+            }
         }
     }
 
     /// Waits until something arrives, or the deadline.
-    func pause(_ deadline: Instant, _ reason: WaitReason) async throws {
+    func awaitArrival(_ deadline: Instant, _ reason: WaitReason, isInterruptible: Bool = true) async throws {
         let waiter = server.simulation.makeWaiter(context, reason, deadline: deadline)
         self.waiter = waiter
-        do {
+        defer { self.waiter = nil }
+        if isInterruptible {
             try await server.simulation.wait(waiter)
-        } catch {
-            // Cancelled in the middle of a request: the connection cannot be used again.
-            self.waiter = nil
-            close()
-            end = "the waiting task was cancelled"
-            throw error
+        } else {
+            try await server.simulation.waitThroughCancellation(waiter)
         }
-        self.waiter = nil
     }
 
     func close() {
@@ -101,10 +122,12 @@ final class PostgresClientConnection: ConnectionDelegate {
         case .reply(let request, let reply): replies.append((request, reply))
         case .transactions(let received): transactions += received
         case .closing(let error):
+            // A request that is under way gets the reason as its answer; later ones only find a connection that is over.
             if !hasGreeted { replies.append((PostgresRequestID(0), .failure(error))) }
+            if let pending { replies.append((pending, .failure(error))) }
             end = "\(error)"
         case .keepalive: return
-        case .request: preconditionFailure("a server sent a request")
+        case .request, .cancel: preconditionFailure("a server sent a request")
         }
         wake()
     }

@@ -8,6 +8,9 @@ enum PostgresWireMessage {
     case transactions([CommittedTransaction])
     /// A sign of life for the consumer of a slot, to be answered by TCP alone.
     case keepalive
+    /// Asks the server to stop what runs on this connection. PostgreSQL takes it over a connection of its own (55.2.8), so
+    /// that a real one may also be lost, or come too late, while this one's requests arrive.
+    case cancel
     /// The server closes the connection for this reason.
     case closing(DatabaseError)
 
@@ -18,7 +21,7 @@ enum PostgresWireMessage {
             64 + 128 * statements.count
         case .request: 64
         case .reply(_, .results(let results, _)): 32 + results.reduce(0) { $0 + 128 * $1.rows.count }
-        case .reply, .closing, .keepalive: 64
+        case .reply, .closing, .keepalive, .cancel: 64
         case .transactions(let transactions): transactions.reduce(0) { $0 + 64 + 200 * $1.changes.count }
         }
     }
@@ -35,6 +38,8 @@ enum PostgresWireMessage {
         case .reply: "done"
         case .transactions(let transactions): "\(transactions.count) committed transactions"
         case .keepalive: "keepalive"
+        case .cancel: "cancel"
+        case .request(_, .configure): "settings"
         case .closing(let error): "closing: \(error)"
         }
     }

@@ -83,7 +83,7 @@ final class SimulatedChangeStream: ChangeStream, @unchecked Sendable {
         while connection.transactions.isEmpty {
             if let end = connection.end { throw DatabaseError.connectionLost(end) }
             if server.simulation.now >= deadline { return [] }
-            try await connection.pause(deadline, WaitReason("committed transactions"))
+            try await connection.awaitArrival(deadline, WaitReason("committed transactions"))
         }
         let count = min(maximumTransactions, connection.transactions.count)
         let taken = Array(connection.transactions.prefix(count))

@@ -10,6 +10,8 @@ public struct DatabasePoolSettings: Hashable, Sendable {
     public var connectTimeout: Nanoseconds = .seconds(5)
     /// How long an answer may take; as `tcp_user_timeout` and keepalives bound it for libpq.
     public var answerTimeout: Nanoseconds = .seconds(30)
+    /// What each of its sessions sets for itself.
+    public var session = PostgresSessionSettings()
 
     public init() {}
 }
@@ -73,6 +75,7 @@ public final class SimulatedDatabase: Database, DatabaseAdministration, @uncheck
         let connection = PostgresClientConnection(server, context: context)
         do {
             try await connection.open(timeout: settings.connectTimeout)
+            if !settings.session.isEmpty { connection.post(.configure(settings.session)) }
             return connection
         } catch {
             openCount -= 1
@@ -125,7 +128,8 @@ final class SimulatedDatabaseSession: DatabaseSession, @unchecked Sendable {
 
     func execute(_ statements: [Statement]) async throws -> [StatementResult] {
         try database.context.checkAlive()
-        let commits = !isInTransaction
+        try Task.checkCancellation()
+        let commits = !isInTransaction && !statements.allSatisfy(\.isReadOnly)
         let reply = try await call(.execute(statements, begin: takeBegin()), commits: commits)
         return try results(reply)
     }
@@ -135,14 +139,14 @@ final class SimulatedDatabaseSession: DatabaseSession, @unchecked Sendable {
         guard isInTransaction else {
             throw DatabaseError.statement(.noActiveTransaction, message: "there is no transaction in progress")
         }
+        try Task.checkCancellation()
         let begin = takeBegin()
         isInTransaction = false
-        if let begin, statements.isEmpty {
-            // Nothing was ever sent: an empty transaction.
-            _ = begin
-            return []
-        }
-        let reply = try await call(.executeAndCommit(statements, begin: begin), commits: true)
+        // Nothing was ever sent: an empty transaction.
+        if begin != nil, statements.isEmpty { return [] }
+        // What an open transaction did before is not known here.
+        let commits = begin == nil || !statements.allSatisfy(\.isReadOnly)
+        let reply = try await call(.executeAndCommit(statements, begin: begin), commits: commits)
         return try results(reply)
     }
 
@@ -151,14 +155,15 @@ final class SimulatedDatabaseSession: DatabaseSession, @unchecked Sendable {
         guard isInTransaction else { return }
         isInTransaction = false
         if takeBegin() != nil { return }
-        _ = try await call(.rollback, commits: false)
+        _ = try await call(.rollback, commits: false, isInterruptible: false)
     }
 
     func close() async {
         guard !isClosed else { return }
         isClosed = true
         if isInTransaction, pendingBegin == nil, connection.isUsable, database.context.isAlive {
-            let reply = try? await connection.call(.rollback, timeout: database.settings.answerTimeout)
+            let reply = try? await connection.call(
+                .rollback, timeout: database.settings.answerTimeout, isInterruptible: false)
             if reply == nil { connection.close() }
         }
         guard database.context.isAlive else { return }
@@ -170,11 +175,17 @@ final class SimulatedDatabaseSession: DatabaseSession, @unchecked Sendable {
         return pendingBegin
     }
 
-    private func call(_ body: PostgresRequest, commits: Bool) async throws -> PostgresReply {
+    private func call(
+        _ body: PostgresRequest, commits: Bool, isInterruptible: Bool = true
+    ) async throws -> PostgresReply {
         guard connection.isUsable else {
             throw DatabaseError.connectionLost(connection.end ?? "the connection is closed")
         }
-        if let reply = try await connection.call(body, timeout: database.settings.answerTimeout) { return reply }
+        if let reply = try await connection.call(
+            body, timeout: database.settings.answerTimeout, isInterruptible: isInterruptible)
+        {
+            return reply
+        }
         let why = connection.end ?? "the connection broke"
         throw commits ? DatabaseError.commitOutcomeUnknown(why) : .connectionLost(why)
     }
@@ -187,4 +198,9 @@ final class SimulatedDatabaseSession: DatabaseSession, @unchecked Sendable {
         case .slot, .position: preconditionFailure("a statement was answered as a replication command")
         }
     }
+}
+
+extension Statement {
+    /// Whether it neither changes nor locks anything.
+    fileprivate var isReadOnly: Bool { if case .select(let select) = self { select.lock == .none } else { false } }
 }

@@ -165,6 +165,7 @@ public final class SimulatedPostgres: EventHandler, ProcessObserver, @unchecked 
             // The postmaster starts the server again, as after any crash of a backend.
             simulation.crash(process)
             simulation.scheduleStart(of: process, at: simulation.now + .seconds(1))
+        case .stopped: simulation.crash(process)
         }
     }
 
@@ -199,6 +200,7 @@ private final class PostgresAcceptor: ConnectionDelegate {
     }
 
     func connection(_ connection: ConnectionID, side: ConnectionSide, received message: PostgresWireMessage) {
+        if case .cancel = message { return host.handle(.cancelRequested(PostgresConnectionID(connection.word))) }
         guard case .request(let request, let body) = message else {
             preconditionFailure("a client sent \(message.description), which is no request")
         }

@@ -9,9 +9,16 @@ struct LogicalSlot {
     var confirmedFlushLSN: LSN
     /// The oldest WAL that decoding may still need.
     var restartLSN: LSN
-    /// What a crash leaves of the two: their values at the last checkpoint.
-    var persistedConfirmedFlushLSN: LSN
-    var persistedRestartLSN: LSN
+    /// What a crash leaves of the two: their values when the slot was last saved, which is when its restart position moved,
+    /// or when the server was shut down in good order. A checkpoint alone saves nothing, since a confirmation that moves
+    /// nothing else does not mark the slot as changed (src/backend/replication/logical/logical.c,
+    /// `LogicalConfirmReceivedLocation`; slot.c, `CheckPointReplicationSlots`).
+    private(set) var persistedConfirmedFlushLSN: LSN
+    private(set) var persistedRestartLSN: LSN
+    /// A restart position to be taken once the consumer has confirmed so far.
+    var offeredRestart: RestartOffer?
+    /// Records of running transactions before this number have been come by.
+    var nextRecord: UInt64 = 0
     /// What the standby knows of it, when slots are synchronised.
     var synchronizedConfirmedLSN: LSN
     /// Session of the consumer; -1 for none.
@@ -23,14 +30,38 @@ struct LogicalSlot {
     /// Its WAL was removed.
     var isLost = false
 
-    init(name: String, publishes: ContiguousArray<Bool>, at position: LSN) {
+    struct RestartOffer {
+        var validFrom: LSN
+        var restartLSN: LSN
+    }
+
+    init(name: String, publishes: ContiguousArray<Bool>, at position: LSN, restartLSN: LSN) {
         self.name = name
         self.publishes = publishes
         confirmedFlushLSN = position
-        restartLSN = position
+        self.restartLSN = restartLSN
         persistedConfirmedFlushLSN = position
-        persistedRestartLSN = position
+        persistedRestartLSN = restartLSN
         synchronizedConfirmedLSN = position
+    }
+
+    /// Writes the slot to disk.
+    mutating func save() {
+        persistedConfirmedFlushLSN = confirmedFlushLSN
+        persistedRestartLSN = restartLSN
+    }
+
+    /// Goes back to what is on disk, and no further than `end`.
+    mutating func restore(upTo end: LSN) {
+        confirmedFlushLSN = min(persistedConfirmedFlushLSN, end)
+        restartLSN = min(persistedRestartLSN, end)
+        releaseConsumer()
+    }
+
+    mutating func releaseConsumer() {
+        consumer = -1
+        credit = 0
+        offeredRestart = nil
     }
 
     func isPublished(_ table: Int32) -> Bool { Int(table) < publishes.count && publishes[Int(table)] }
@@ -39,8 +70,6 @@ struct LogicalSlot {
 /// A committed transaction that some slot may still hand out, reduced to the tables that are published.
 struct DecodedTransaction {
     var commit: PostgresCommitRecord
-    /// First record of the oldest transaction that was open when this one committed.
-    var oldestOpenLSN: LSN
 }
 
 /// What all slots have still to hand out, in commit order. Shared by them, each with its own place in it.

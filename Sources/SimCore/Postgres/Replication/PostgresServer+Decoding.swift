@@ -4,8 +4,7 @@ extension PostgresServer {
     /// Hands the commit records that have become durable to the slots: logical decoding reads flushed WAL only, and of
     /// synchronised slots only what the standby has too (`synchronized_standby_slots`).
     mutating func decodeFlushedCommits() {
-        var limit = wal.flushedLSN
-        if settings.synchronizesSlots, let acknowledged = standby?.acknowledgedLSN { limit = min(limit, acknowledged) }
+        let limit = decodableEnd
         while decodedCommitCount < recentCommits.count {
             let commit = recentCommits[decodedCommitCount]
             guard commit.endLSN <= limit else { break }
@@ -16,17 +15,23 @@ extension PostgresServer {
         if !slots.isEmpty { deliverToAll() }
     }
 
+    /// Where decoding has to stop for now.
+    private var decodableEnd: LSN {
+        guard settings.synchronizesSlots, let acknowledged = standby?.acknowledgedLSN else { return wal.flushedLSN }
+        return min(wal.flushedLSN, acknowledged)
+    }
+
     private mutating func decode(_ commit: PostgresCommitRecord) {
         var published = commit
         published.changes = commit.changes.filter { change in
             slots.contains { $0.isPublished(change.table) && !$0.isLost }
         }
         guard !published.changes.isEmpty else { return }
-        decodedLog.append(DecodedTransaction(commit: published, oldestOpenLSN: commit.oldestOpenLSN))
+        decodedLog.append(DecodedTransaction(commit: published))
     }
 
     mutating func deliverToAll() {
-        for slot in slots.indices where slots[slot].consumer >= 0 && slots[slot].credit > 0 { deliver(slot) }
+        for slot in slots.indices where slots[slot].consumer >= 0 { deliver(slot) }
     }
 
     /// Sends the consumer of a slot what it has credit for.
@@ -44,6 +49,9 @@ extension PostgresServer {
             slots[slot].credit -= 1
         }
         if !batch.isEmpty { effects.append(.deliver(sessions[slots[slot].consumer].connection, batch)) }
+        let next = slots[slot].nextNumber
+        passRunningTransactions(
+            slot, upTo: next < decodedLog.endNumber ? decodedLog[next].commit.commitLSN : decodableEnd)
     }
 
     private func changes(of commit: PostgresCommitRecord, for slot: LogicalSlot) -> [ChangeEvent] {
@@ -77,38 +85,27 @@ extension PostgresServer {
 
     // MARK: What slots hold back
 
-    /// First record of the oldest transaction that has written and is open; the end of the WAL when there is none.
-    mutating func oldestOpenLSN() -> LSN {
+    /// First record of the oldest transaction that has written and is open; `nil` when there is none.
+    mutating func oldestOpenTransactionLSN() -> LSN? {
         while let first = openTransactions.first {
             if sessions[first.session].transaction.id == first.id {
                 return sessions[first.session].transaction.firstLSN
             }
             _ = openTransactions.removeFirst()
         }
-        return wal.insertLSN
-    }
-
-    /// Moves a slot's `restart_lsn` up to what decoding from its confirmed position needs.
-    mutating func advanceRestart(_ slot: Int) {
-        let pending = decodedLog.firstNumber(from: slots[slot].confirmedFlushLSN)
-        let needed =
-            pending < decodedLog.endNumber ? decodedLog[pending].oldestOpenLSN : undecodedOrOpenLSN()
-        slots[slot].restartLSN = max(slots[slot].restartLSN, min(needed, slots[slot].confirmedFlushLSN))
-    }
-
-    private mutating func undecodedOrOpenLSN() -> LSN {
-        let open = oldestOpenLSN()
-        guard decodedCommitCount < recentCommits.count else { return open }
-        return min(open, recentCommits[decodedCommitCount].oldestOpenLSN)
+        return nil
     }
 
     /// Forgets decoded transactions that every slot has confirmed and would not ask for again after a crash.
     mutating func releaseDecoded() {
-        var needed: LSN?
+        var confirmed: LSN?
+        var restart: LSN?
         for slot in slots where !slot.isLost {
-            let kept = min(slot.persistedConfirmedFlushLSN, slot.confirmedFlushLSN)
-            needed = needed.map { min($0, kept) } ?? kept
+            confirmed = min(
+                confirmed ?? slot.confirmedFlushLSN, slot.persistedConfirmedFlushLSN, slot.confirmedFlushLSN)
+            restart = min(restart ?? slot.restartLSN, slot.persistedRestartLSN, slot.restartLSN)
         }
-        decodedLog.release(below: needed ?? wal.insertLSN)
+        decodedLog.release(below: confirmed ?? wal.insertLSN)
+        runningTransactions.release(below: restart ?? wal.insertLSN)
     }
 }

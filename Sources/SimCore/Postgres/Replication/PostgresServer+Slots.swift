@@ -9,6 +9,8 @@ extension PostgresServer {
         var publishes: ContiguousArray<Bool>
         /// Transactions below this id must have ended.
         var barrier: UInt64
+        /// The WAL that is reserved for it.
+        var restartLSN: LSN
     }
 
     mutating func receiveReplication(
@@ -35,6 +37,11 @@ extension PostgresServer {
     private mutating func createSlot(
         _ session: Int, _ request: PostgresRequestID, _ name: String, _ tableNames: [String]
     ) {
+        guard isValidSlotName(name) else {
+            let text = "replication slot name \"\(name)\" contains invalid character"
+            finishRequest(session, .failure(failure(.invalidName, text)))
+            return
+        }
         if slots.contains(where: { $0.name == name }) || slotCreations.contains(where: { $0.name == name }) {
             let text = "replication slot \"\(name)\" already exists"
             finishRequest(session, .failure(failure(.duplicateObject, text)))
@@ -51,14 +58,32 @@ extension PostgresServer {
         }
         slotCreations.append(
             SlotCreation(
-                session: session, request: request, name: name, publishes: publishes, barrier: nextTransactionID))
+                session: session, request: request, name: name, publishes: publishes, barrier: nextTransactionID,
+                restartLSN: wal.insertLSN))
         finishSlotCreations()
+    }
+
+    /// Source: src/backend/replication/slot.c, `ReplicationSlotValidateName`: at most 63 of lower-case letters, digits and
+    /// underscores.
+    private func isValidSlotName(_ name: String) -> Bool {
+        !name.isEmpty && name.utf8.count < 64
+            && name.utf8.allSatisfy {
+                (UInt8(ascii: "a")...UInt8(ascii: "z")).contains($0)
+                    || (UInt8(ascii: "0")...UInt8(ascii: "9")).contains($0) || $0 == UInt8(ascii: "_")
+            }
+    }
+
+    /// Gives up the slot that a session waits for.
+    mutating func cancelSlotCreation(_ session: Int) {
+        guard let index = slotCreations.firstIndex(where: { $0.session == session }) else { return }
+        slotCreations.remove(at: index)
+        finishRequest(session, .failure(failure(.queryCanceled, "canceling statement due to user request")))
     }
 
     /// Completes the slots that have become consistent. Source: src/backend/replication/logical/snapbuild.c.
     mutating func finishSlotCreations() {
         guard !slotCreations.isEmpty else { return }
-        _ = oldestOpenLSN()
+        _ = oldestOpenTransactionLSN()
         let oldestOpen = openTransactions.first?.id ?? .max
         var index = 0
         while index < slotCreations.count {
@@ -66,8 +91,14 @@ extension PostgresServer {
                 index += 1
                 continue
             }
+            // Decoding becomes consistent at a record of the running transactions, of which none needs to be waited for.
+            logRunningTransactions()
             let creation = slotCreations.remove(at: index)
-            slots.append(LogicalSlot(name: creation.name, publishes: creation.publishes, at: wal.insertLSN))
+            slots.append(
+                LogicalSlot(
+                    name: creation.name, publishes: creation.publishes, at: wal.insertLSN,
+                    restartLSN: creation.restartLSN))
+            syncWAL()
             finishRequest(creation.session, .position(wal.insertLSN))
         }
     }
@@ -114,6 +145,7 @@ extension PostgresServer {
         slots[slot].consumer = session
         slots[slot].credit = max(credit, 0)
         slots[slot].nextNumber = decodedLog.firstNumber(from: position)
+        slots[slot].nextRecord = runningTransactions.firstNumber(from: slots[slot].restartLSN)
         finishRequest(session, .position(position))
         if slots[slot].consumer >= 0 { deliver(slot) }
     }
@@ -137,14 +169,13 @@ extension PostgresServer {
         // A consumer cannot confirm what was not sent yet.
         let confirmed = min(position, wal.flushedLSN)
         slots[slot].confirmedFlushLSN = max(slots[slot].confirmedFlushLSN, confirmed)
-        advanceRestart(slot)
+        takeOfferedRestart(slot)
     }
 
     /// The consumer is gone; another may come.
     mutating func releaseSlot(_ session: Int) {
         guard let slot = consumedSlot(session) else { return }
-        slots[slot].consumer = -1
-        slots[slot].credit = 0
+        slots[slot].releaseConsumer()
     }
 
     // MARK: Retention
@@ -153,7 +184,6 @@ extension PostgresServer {
     mutating func invalidateSlots() {
         guard let limit = settings.maximumSlotWALByteCount else { return }
         for slot in slots.indices where !slots[slot].isLost {
-            advanceRestart(slot)
             guard wal.insertLSN.rawValue - slots[slot].restartLSN.rawValue > limit else { continue }
             slots[slot].isLost = true
             let consumer = slots[slot].consumer
@@ -167,8 +197,7 @@ extension PostgresServer {
     }
 
     /// A slot as `pg_replication_slots` shows it.
-    mutating func report(_ slot: Int) -> ReplicationSlot {
-        advanceRestart(slot)
+    func report(_ slot: Int) -> ReplicationSlot {
         let kept = wal.insertLSN.rawValue - slots[slot].restartLSN.rawValue
         let status: SlotStatus =
             if slots[slot].isLost {

@@ -31,6 +31,8 @@ public enum PostgresRequest: Sendable {
     case migrate(Schema)
     /// A replication command; see ``ReplicationRequest``.
     case replication(ReplicationRequest)
+    /// Settings of this session, from now on. Not replied to.
+    case configure(PostgresSessionSettings)
 }
 
 /// What a request came to.
@@ -70,6 +72,13 @@ public enum PostgresEvent: Sendable {
     case standbyAcknowledged(LSN)
     /// Starts a checkpoint now, as the command CHECKPOINT does.
     case checkpointRequested
+    /// Goes on in a new segment of the WAL (`pg_switch_wal`).
+    case walSwitchRequested
+    /// The configuration was changed and reloaded (`pg_reload_conf`).
+    case settingsReloaded(PostgresSettings)
+    /// A shutdown in good order: sessions are ended with 57P01, a checkpoint is written, and then
+    /// ``PostgresEffect/stopped`` says that it is done.
+    case shutdownRequested
 }
 
 /// What the server wants done.
@@ -89,4 +98,6 @@ public enum PostgresEffect: Sendable {
     case close(PostgresConnectionID, DatabaseError)
     /// The server stops at once, as in a crash.
     case panic(String)
+    /// The server has shut down in good order: everything is on its disk.
+    case stopped
 }

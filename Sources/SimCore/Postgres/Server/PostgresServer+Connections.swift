@@ -9,6 +9,11 @@ extension PostgresServer {
             effects.append(.reply(connection, opening, .failure(error)))
             return
         }
+        if availability == .shuttingDown {
+            let error = failure(.cannotConnectNow, "the database system is shutting down")
+            effects.append(.reply(connection, opening, .failure(error)))
+            return
+        }
         if sessionOfConnection.count >= settings.maximumConnections {
             let error = failure(.tooManyConnections, "sorry, too many clients already")
             effects.append(.reply(connection, opening, .failure(error)))
@@ -26,6 +31,9 @@ extension PostgresServer {
         sessions[session].isOrphaned = false
         sessions[session].isIdleTimerSet = false
         sessions[session].useNumber &+= 1
+        sessions[session].openedNumber = openedCount
+        openedCount += 1
+        configure(session, PostgresSessionSettings())
         sessionOfConnection[connection] = session
         effects.append(.reply(connection, opening, .done))
     }
@@ -55,8 +63,28 @@ extension PostgresServer {
         case .row, .transaction:
             interrupt(session, failure(.queryCanceled, "canceling statement due to user request"))
         case .standby: cancelStandbyWait(session)
-        case .walSync, .nothing: break
+        case .nothing: cancelSlotCreation(session)
+        case .walSync: break
         }
+    }
+
+    /// Connections, the newest first.
+    public var connectionsNewestFirst: [PostgresConnectionID] {
+        sessions.indices.filter { sessions[$0].isInUse && !sessions[$0].isOrphaned }
+            .sorted { sessions[$0].openedNumber > sessions[$1].openedNumber }
+            .map { sessions[$0].connection }
+    }
+
+    /// Gives a session settings of its own; what it does not set is the server's.
+    private mutating func configure(_ session: Int, _ own: PostgresSessionSettings) {
+        func limit(_ own: Nanoseconds?, _ general: Nanoseconds?) -> Nanoseconds? {
+            guard let own else { return general }
+            return own == .zero ? nil : own
+        }
+        sessions[session].own = own
+        sessions[session].synchronousCommit = own.synchronousCommit ?? settings.synchronousCommit
+        sessions[session].lockTimeout = limit(own.lockTimeout, settings.lockTimeout)
+        sessions[session].statementTimeout = limit(own.statementTimeout, settings.statementTimeout)
     }
 
     mutating func terminate(_ connection: PostgresConnectionID) {
@@ -74,6 +102,11 @@ extension PostgresServer {
         endSession(session)
     }
 
+    mutating func reload(_ settings: PostgresSettings) {
+        self.settings = settings
+        for session in sessions.indices where sessions[session].isInUse { configure(session, sessions[session].own) }
+    }
+
     // MARK: Requests
 
     mutating func receive(
@@ -82,6 +115,10 @@ extension PostgresServer {
         guard let session = sessionOfConnection[connection] else { return }
         if case .replication(let command) = body, !command.isAnswered {
             receiveReplication(command, request, session)
+            return
+        }
+        if case .configure(let own) = body {
+            configure(session, own)
             return
         }
         precondition(
@@ -101,6 +138,7 @@ extension PostgresServer {
         case .migrate(let schema):
             migrate(session, schema)
         case .replication(let command): receiveReplication(command, request, session)
+        case .configure: break  // seen to above
         }
     }
 

@@ -10,11 +10,18 @@ extension PostgresServer {
             finishRequest(session, .failure(failure(.objectNotInPrerequisiteState, text)))
             return
         }
+        // All or nothing: it is one transaction.
+        for table in schema.tables {
+            if let number = tableNumbers[table.name], let error = obstacle(number, to: table) {
+                finishRequest(session, .failure(error))
+                return
+            }
+        }
         for table in schema.tables {
             if let number = tableNumbers[table.name] {
-                if let error = extend(number, to: table) {
-                    finishRequest(session, .failure(error))
-                    return
+                let old = tables[number].layout.table
+                if table.columns != old.columns || table.indexes != old.indexes {
+                    tables[number].relayOut(TableLayout(table))
                 }
             } else {
                 tableNumbers[table.name] = tables.count
@@ -25,10 +32,8 @@ extension PostgresServer {
         finishRequest(session, .done)
     }
 
-    /// Gives a table the columns and indexes that a newer declaration adds.
-    ///
-    /// - Returns: why it cannot be done.
-    private mutating func extend(_ number: Int, to declared: Table) -> DatabaseError? {
+    /// Why a table cannot be given the columns and indexes that a newer declaration adds; `nil` when it can.
+    private func obstacle(_ number: Int, to declared: Table) -> DatabaseError? {
         let old = tables[number].layout.table
         if declared.columns == old.columns && declared.indexes == old.indexes { return nil }
         guard declared.columns.starts(with: old.columns) else {
@@ -47,7 +52,6 @@ extension PostgresServer {
             // ALTER TABLE needs the table for itself; the adapter's runs under a lock_timeout.
             return failure(.lockNotAvailable, "canceling statement due to lock timeout")
         }
-        tables[number].relayOut(TableLayout(declared))
         return nil
     }
 }

@@ -1,7 +1,7 @@
 import Ports
 
 extension PostgresServer {
-    enum TimerKind: UInt8 { case deadlock, lock, statement, walWriter, checkpoint, idle }
+    enum TimerKind: UInt8 { case deadlock, lock, statement, walWriter, checkpoint, idle, runningTransactions }
 
     /// Sets a timer whose name says what it is for and which wait or request it belongs to.
     mutating func setTimer(_ kind: TimerKind, _ session: Int, _ number: UInt32, at time: Instant) {

@@ -6,7 +6,7 @@ public import Ports
 /// Sources: PostgreSQL documentation, chapters 13 (concurrency control), 30 (reliability and the WAL), 49 (logical
 /// decoding).
 public struct PostgresServer: ~Copyable, Sendable {
-    public let settings: PostgresSettings
+    public internal(set) var settings: PostgresSettings
 
     // Storage.
     var tables: ContiguousArray<TableStore> = []
@@ -42,6 +42,8 @@ public struct PostgresServer: ~Copyable, Sendable {
     var isWALWriterScheduled = false
     /// Transactions that have an id, oldest first; those that have ended are dropped when they come to the front.
     var openTransactions = PostgresQueue<OpenTransaction>()
+    /// Counts connections, so that the newest is known.
+    var openedCount: UInt64 = 0
 
     // Checkpoints. Recovery starts at `redoLSN`.
     var redoLSN = WriteAheadLog.start
@@ -61,6 +63,9 @@ public struct PostgresServer: ~Copyable, Sendable {
     // Logical replication.
     var slots: [LogicalSlot] = []
     var slotCreations: [SlotCreation] = []
+    var runningTransactions = RunningTransactionsLog()
+    var isRunningTransactionsScheduled = false
+    var lastRunningTransactions = Instant.epoch
     var decodedLog = DecodedLog()
     /// How many of the recent commits have been decoded.
     var decodedCommitCount = 0
@@ -77,7 +82,7 @@ public struct PostgresServer: ~Copyable, Sendable {
         self.settings = settings
     }
 
-    enum Availability { case running, recovering, stopped }
+    enum Availability { case running, recovering, shuttingDown, stopped }
 
     struct HeldSnapshot {
         var session: Int
@@ -111,6 +116,9 @@ public struct PostgresServer: ~Copyable, Sendable {
         case .terminated(let connection): terminate(connection)
         case .walSyncFailed: panic("could not fsync the write-ahead log")
         case .checkpointRequested: startCheckpoint()
+        case .walSwitchRequested: switchWAL()
+        case .settingsReloaded(let settings): reload(settings)
+        case .shutdownRequested: shutDown()
         case .standbyAcknowledged(let position): acknowledgeStandby(position)
         case .standbyAttached: attachStandby()
         case .standbyDetached: detachStandby()

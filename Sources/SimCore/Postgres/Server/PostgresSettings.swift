@@ -40,3 +40,19 @@ public struct PostgresSettings: Hashable, Sendable {
 
     public init() {}
 }
+
+/// What one session sets for itself, as a client does with `options` in its connection string; `nil` leaves the server's
+/// own setting. Source: PostgreSQL documentation, 20.1.4 and 20.11.
+public struct PostgresSessionSettings: Hashable, Sendable {
+    /// `synchronous_commit`.
+    public var synchronousCommit: SynchronousCommit?
+    /// `lock_timeout`; zero for no limit.
+    public var lockTimeout: Nanoseconds?
+    /// `statement_timeout`; zero for no limit.
+    public var statementTimeout: Nanoseconds?
+
+    public init() {}
+
+    /// Whether nothing is set.
+    var isEmpty: Bool { self == PostgresSessionSettings() }
+}

@@ -52,7 +52,9 @@ extension PostgresServer {
     }
 
     /// Whether a commit waits for the standby after its own WAL sync.
-    var commitsNeedStandby: Bool { settings.hasSynchronousStandby && settings.synchronousCommit == .on }
+    func commitNeedsStandby(_ session: Int) -> Bool {
+        settings.hasSynchronousStandby && sessions[session].synchronousCommit == .on
+    }
 
     mutating func waitForStandby(_ session: Int) {
         if let acknowledged = standby?.acknowledgedLSN, sessions[session].transaction.commitEnd <= acknowledged {
@@ -122,12 +124,10 @@ extension PostgresServer {
         }
         for slot in slots.indices {
             let confirmed = min(slots[slot].synchronizedConfirmedLSN, position)
-            slots[slot].consumer = -1
-            slots[slot].credit = 0
+            slots[slot].releaseConsumer()
             slots[slot].confirmedFlushLSN = confirmed
-            slots[slot].persistedConfirmedFlushLSN = confirmed
             slots[slot].restartLSN = min(slots[slot].restartLSN, confirmed)
-            slots[slot].persistedRestartLSN = slots[slot].restartLSN
+            slots[slot].save()
         }
     }
 }

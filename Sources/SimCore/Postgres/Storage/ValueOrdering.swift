@@ -92,7 +92,7 @@ enum ValueOrdering {
         }
     }
 
-    /// Equality of `jsonb`: the order of an object's members does not matter.
+    /// Equality of `jsonb`: neither the order of an object's members nor the trailing zeros of a number matter.
     private static func areSameDocuments(_ left: JSONValue, _ right: JSONValue) -> Bool {
         switch (left, right) {
         case (.object(let left), .object(let right)):
@@ -102,8 +102,20 @@ enum ValueOrdering {
             }
         case (.array(let left), .array(let right)):
             return left.count == right.count && zip(left, right).allSatisfy { areSameDocuments($0, $1) }
+        case (.decimal, .decimal), (.decimal, .integer), (.integer, .decimal):
+            return significantDigits(left) == significantDigits(right)
         default: return left == right
         }
+    }
+
+    /// A number without trailing zeros behind its point.
+    private static func significantDigits(_ number: JSONValue) -> JSONValue {
+        guard case .decimal(var unscaled, var scale) = number else { return number }
+        while scale > 0, unscaled % 10 == 0 {
+            unscaled /= 10
+            scale -= 1
+        }
+        return scale == 0 ? .integer(unscaled) : .decimal(unscaled: unscaled, scale: scale)
     }
 }
 

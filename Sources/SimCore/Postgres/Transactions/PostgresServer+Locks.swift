@@ -77,8 +77,8 @@ extension PostgresServer {
         sessions[session].nextWaiter = 0
         let number = sessions[session].waitNumber
         setTimer(.deadlock, session, number, at: now + settings.deadlockTimeout)
-        if let timeout = settings.lockTimeout { setTimer(.lock, session, number, at: now + timeout) }
-        if let timeout = settings.statementTimeout {
+        if let timeout = sessions[session].lockTimeout { setTimer(.lock, session, number, at: now + timeout) }
+        if let timeout = sessions[session].statementTimeout {
             setTimer(.statement, session, sessions[session].requestNumber, at: sessions[session].startedAt + timeout)
         }
     }
@@ -167,6 +167,7 @@ extension PostgresServer {
             let isDue = now >= lastCheckpoint + settings.checkpointTimeout
             if number == crashCount && isCheckpointScheduled && isDue { startCheckpoint() }
         case .idle: idleTimerFired(session, number)
+        case .runningTransactions: runningTransactionsTimerFired(number)
         case .deadlock:
             guard isCurrentWait(session, number), isDeadlocked(session) else { return }
             interrupt(session, failure(.deadlockDetected, "deadlock detected"))

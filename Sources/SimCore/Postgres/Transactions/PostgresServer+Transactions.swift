@@ -53,6 +53,7 @@ extension PostgresServer {
         nextTransactionID += 1
         if openTransactions.count > 1_024 { compactOpenTransactions() }
         scheduleCheckpoint()
+        scheduleRunningTransactions()
         if let spare = spareChanges.popLast() { sessions[session].transaction.changes = spare }
     }
 
@@ -86,15 +87,13 @@ extension PostgresServer {
         let start = wal.append(byteCount: WriteAheadLog.commitByteCount)
         let end = wal.insertLSN
         sessions[session].transaction.commitEnd = end
-        let oldestOpen = slots.isEmpty ? sessions[session].transaction.firstLSN : oldestOpenLSN()
         recentCommits.append(
             PostgresCommitRecord(
                 transactionID: sessions[session].transaction.id, firstLSN: sessions[session].transaction.firstLSN,
-                commitLSN: start, endLSN: end, committedAt: now, changes: sessions[session].transaction.changes,
-                oldestOpenLSN: oldestOpen))
+                commitLSN: start, endLSN: end, committedAt: now, changes: sessions[session].transaction.changes))
         sessions[session].transaction.changes = []
         checkpointIfWALIsLarge()
-        if settings.synchronousCommit == .off {
+        if sessions[session].synchronousCommit == .off {
             scheduleWALWriter()
             becomeVisible(session)
             finishBatch(session)

@@ -83,6 +83,14 @@ extension PostgresServer {
         var isOrphaned = false
         var transaction = Transaction()
 
+        // Its own settings, and what comes of them and the server's.
+        var own = PostgresSessionSettings()
+        var synchronousCommit = SynchronousCommit.on
+        var lockTimeout: Nanoseconds?
+        var statementTimeout: Nanoseconds?
+        /// Its number among all connections ever opened.
+        var openedNumber: UInt64 = 0
+
         // The request that runs.
         var request: PostgresRequestID?
         var statements: [Statement] = []

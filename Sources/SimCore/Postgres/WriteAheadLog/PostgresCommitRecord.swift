@@ -9,8 +9,6 @@ struct PostgresCommitRecord {
     var endLSN: LSN
     var committedAt: Instant
     var changes: ContiguousArray<LoggedChange>
-    /// First record of the oldest transaction that was open when this one committed, itself included.
-    var oldestOpenLSN: LSN
 }
 
 /// A first-in first-out queue in one array that forgets what was taken. Amortised constant.

@@ -10,18 +10,16 @@ extension PostgresServer {
         setTimer(.checkpoint, 0, crashCount, at: max(due, now))
     }
 
-    /// Begins a checkpoint: notes where recovery would start and what the slots have confirmed. It counts once its
-    /// record is durable.
+    /// Begins a checkpoint: notes where recovery would start. It counts once its record is durable.
     mutating func startCheckpoint() {
         guard runningCheckpoint == nil else { return }
         isCheckpointScheduled = false
         lastCheckpoint = now
-        for slot in slots.indices { advanceRestart(slot) }
         let redo = wal.insertLSN
+        if availability == .running { logRunningTransactions() }
         _ = wal.append(byteCount: WriteAheadLog.checkpointByteCount)
         runningCheckpoint = Checkpoint(
-            redoLSN: redo, endLSN: wal.insertLSN,
-            slots: slots.map { ($0.name, $0.confirmedFlushLSN, $0.restartLSN) })
+            redoLSN: redo, endLSN: wal.insertLSN, isForShutdown: availability == .shuttingDown)
         invalidateSlots()
         invalidateStandby()
         syncWAL()
@@ -31,12 +29,36 @@ extension PostgresServer {
         guard let checkpoint = runningCheckpoint, checkpoint.endLSN <= wal.flushedLSN else { return }
         runningCheckpoint = nil
         redoLSN = checkpoint.redoLSN
-        for saved in checkpoint.slots {
-            guard let slot = slots.firstIndex(where: { $0.name == saved.name }) else { continue }
-            slots[slot].persistedConfirmedFlushLSN = saved.confirmed
-            slots[slot].persistedRestartLSN = saved.restart
-        }
-        releaseDecoded()
+        if checkpoint.isForShutdown { return finishShutdown() }
+        if availability == .shuttingDown { startCheckpoint() }
+    }
+
+    /// Whether a checkpoint is under way.
+    public var isCheckpointRunning: Bool { runningCheckpoint != nil }
+
+    // MARK: Shutdown
+
+    /// Ends in good order: sessions first, then a last checkpoint.
+    /// Source: PostgreSQL documentation, 18.5 Shutting Down the Server (fast shutdown).
+    mutating func shutDown() {
+        guard availability == .running else { return }
+        for connection in connectionsNewestFirst { terminate(connection) }
+        availability = .shuttingDown
+        startCheckpoint()
+    }
+
+    /// Slots are saved with what was confirmed since (slot.c, `CheckPointReplicationSlots`, from PostgreSQL 17 on).
+    private mutating func finishShutdown() {
+        for slot in slots.indices { slots[slot].save() }
+        availability = .stopped
+        effects.append(.stopped)
+    }
+
+    /// Goes on at the beginning of the next segment.
+    mutating func switchWAL() {
+        let rest = WriteAheadLog.segmentByteCount - wal.insertLSN.rawValue % WriteAheadLog.segmentByteCount
+        _ = wal.append(byteCount: Int(rest))
+        syncWAL()
     }
 
     /// Begins a checkpoint early when much WAL was written since the last one. Source: PostgreSQL documentation, 30.5
@@ -48,6 +70,6 @@ extension PostgresServer {
     struct Checkpoint {
         var redoLSN: LSN
         var endLSN: LSN
-        var slots: [(name: String, confirmed: LSN, restart: LSN)]
+        var isForShutdown: Bool
     }
 }

@@ -18,7 +18,7 @@ extension PostgresServer {
         wal.finishSync(upTo: position)
         while let session = wal.committers.first, sessions[session].transaction.commitEnd <= wal.flushedLSN {
             _ = wal.committers.removeFirst()
-            if commitsNeedStandby { waitForStandby(session) } else { finishCommit(session) }
+            if commitNeedsStandby(session) { waitForStandby(session) } else { finishCommit(session) }
         }
         shipToStandby()
         decodeFlushedCommits()

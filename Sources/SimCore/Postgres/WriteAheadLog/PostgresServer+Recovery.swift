@@ -28,10 +28,7 @@ extension PostgresServer {
             "WAL up to \(wal.flushedLSN) was reported durable, \(survivingWAL) cannot be all that survived")
         rewind(to: survivingWAL)
         for slot in slots.indices {
-            slots[slot].consumer = -1
-            slots[slot].credit = 0
-            slots[slot].confirmedFlushLSN = min(slots[slot].persistedConfirmedFlushLSN, survivingWAL)
-            slots[slot].restartLSN = min(slots[slot].persistedRestartLSN, survivingWAL)
+            slots[slot].restore(upTo: survivingWAL)
         }
         wal.truncate(to: survivingWAL)
         if let acknowledged = standby?.acknowledgedLSN { standby?.shippedLSN = acknowledged }
@@ -66,6 +63,8 @@ extension PostgresServer {
         runningCheckpoint = nil
         isWALWriterScheduled = false
         isCheckpointScheduled = false
+        isRunningTransactionsScheduled = false
+        runningTransactions.truncate(from: position)
         effects = []
     }
 

@@ -71,4 +71,7 @@ struct WriteAheadLog {
     static let commitByteCount = 46
     static let abortByteCount = 34
     static let checkpointByteCount = 114
+    static let runningTransactionsByteCount = 50
+    /// `wal_segment_size`.
+    static let segmentByteCount: UInt64 = 16 << 20
 }

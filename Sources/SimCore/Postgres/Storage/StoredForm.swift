@@ -1,0 +1,133 @@
+import Ports
+
+/// The form in which a value is stored: timestamps to the microsecond, documents as `jsonb` has them, and no text with a
+/// zero byte.
+///
+/// `jsonb` keeps an object's members in the order of their names' lengths, then of their bytes; of members of one name it
+/// keeps the last. Source: PostgreSQL documentation, 8.14; src/backend/utils/adt/jsonb_util.c (`compareJsonbPair`).
+enum StoredForm {
+    enum Finding {
+        /// The value is stored as it is.
+        case stored
+        /// The value is stored in another form.
+        case differs
+        case textWithZeroByte
+        case documentWithZeroCharacter
+    }
+
+    static func look(at value: Value) -> Finding {
+        switch value {
+        case .null, .int64, .bool, .uuid, .bytes: .stored
+        case .timestamp(let instant): TimestampPrecision.isWhole(instant) ? .stored : .differs
+        case .text(let text): hasZeroByte(text) ? .textWithZeroByte : .stored
+        case .json(let document):
+            if hasZeroCharacter(document) {
+                .documentWithZeroCharacter
+            } else {
+                isSorted(document) ? .stored : .differs
+            }
+        }
+    }
+
+    /// - Precondition: the value has no zero byte.
+    static func form(of value: Value) -> Value {
+        switch value {
+        case .timestamp: TimestampPrecision.rounded(value)
+        case .json(let document): .json(sorted(document))
+        default: value
+        }
+    }
+
+    // MARK: Documents
+
+    private static func isSorted(_ document: JSONValue) -> Bool {
+        switch document {
+        case .null, .bool, .integer, .decimal, .string: return true
+        case .array(let values):
+            for value in values where !isSorted(value) { return false }
+            return true
+        case .object(let members):
+            for index in members.indices {
+                if index > 0, !precedes(members[index - 1].name, members[index].name) { return false }
+                if !isSorted(members[index].value) { return false }
+            }
+            return true
+        }
+    }
+
+    private static func sorted(_ document: JSONValue) -> JSONValue {
+        switch document {
+        case .null, .bool, .integer, .decimal, .string: return document
+        case .array(let values): return .array(values.map { sorted($0) })
+        case .object(let members):
+            var kept: [JSONMember] = []
+            kept.reserveCapacity(members.count)
+            for member in members {
+                // Objects are small, and their writers' order is nearly the stored one.
+                var place = kept.count
+                while place > 0, precedes(member.name, kept[place - 1].name) { place -= 1 }
+                let stored = JSONMember(member.name, sorted(member.value))
+                if place > 0, !precedes(kept[place - 1].name, member.name) {
+                    kept[place - 1] = stored
+                } else {
+                    kept.insert(stored, at: place)
+                }
+            }
+            return .object(kept)
+        }
+    }
+
+    private static func precedes(_ left: String, _ right: String) -> Bool {
+        let (leftCount, rightCount) = (left.utf8.count, right.utf8.count)
+        return leftCount == rightCount ? left.utf8.lexicographicallyPrecedes(right.utf8) : leftCount < rightCount
+    }
+
+    // MARK: Zero bytes
+
+    private static func hasZeroCharacter(_ document: JSONValue) -> Bool {
+        switch document {
+        case .null, .bool, .integer, .decimal: return false
+        case .string(let text): return hasZeroByte(text)
+        case .array(let values):
+            for value in values where hasZeroCharacter(value) { return true }
+            return false
+        case .object(let members):
+            for member in members where hasZeroByte(member.name) || hasZeroCharacter(member.value) { return true }
+            return false
+        }
+    }
+
+    private static func hasZeroByte(_ text: String) -> Bool {
+        var text = text
+        return text.withUTF8 { bytes in
+            var index = 0
+            while index + 8 <= bytes.count {
+                let word = UnsafeRawPointer(bytes.baseAddress! + index).loadUnaligned(as: UInt64.self)
+                // Some byte of the word is zero.
+                if (word &- 0x0101_0101_0101_0101) & ~word & 0x8080_8080_8080_8080 != 0 { return true }
+                index += 8
+            }
+            while index < bytes.count {
+                if bytes[index] == 0 { return true }
+                index += 1
+            }
+            return false
+        }
+    }
+}
+
+extension PostgresServer {
+    /// A value as it is stored.
+    ///
+    /// - Throws: 22021 for a zero byte in a text, 22P05 for one in a document.
+    func storedForm(_ value: Value) throws(DatabaseError) -> Value {
+        switch StoredForm.look(at: value) {
+        case .stored: return value
+        case .differs: return StoredForm.form(of: value)
+        case .textWithZeroByte:
+            throw failure(SQLState(rawValue: "22021"), "invalid byte sequence for encoding \"UTF8\": 0x00")
+        case .documentWithZeroCharacter:
+            throw failure(SQLState(rawValue: "22P05"), "unsupported Unicode escape sequence: \\u0000")
+        }
+    }
+}
