@@ -271,4 +271,19 @@ struct ConnectionFailureTests {
         #expect(report.held)
         #expect(world.notes.lines == ["client reset"])
     }
+
+    @Test("A slow node stretches a message's way and not the sender's wait for the next attempt")
+    func slowLinkKeepsTheRetransmissionTimeout() {
+        let world = ConnectionWorld()
+        let report = world.run { context in
+            try await world.open(context)
+            // Six attempts are lost, 0.2 s to 6.4 s apart: 12.6 s; then a thousand times one millisecond.
+            try context.simulation.faults.inject("loss", targets: ["client"], parameters: ["probability": 1_000_000])
+            try context.simulation.faults.inject("slow-node", targets: ["client"], parameters: ["factor": 1_000])
+            world.send("late")
+            try await context.clock.sleep(for: .seconds(14))
+            #expect(world.notes.lines == ["server received late"])
+        }
+        #expect(report.held, "\(report.violations)")
+    }
 }
