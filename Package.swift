@@ -1,15 +1,20 @@
 // swift-tools-version: 6.2
 import PackageDescription
 
+// What `.ci/run` asks for: a warning fails the build, in the same products that its other steps use.
+let strictness: [SwiftSetting] =
+    Context.environment["REHEARSAL_STRICT"] == nil ? [] : [.treatAllWarnings(as: .error)]
+
 // One place for the language settings of every target.
-let settings: [SwiftSetting] = [
-    .swiftLanguageMode(.v6),
-    .enableUpcomingFeature("ExistentialAny"),
-    .enableUpcomingFeature("MemberImportVisibility"),
-    .enableUpcomingFeature("InternalImportsByDefault"),
-    // An async function runs on its caller's executor: nothing hops off a simulation's own executor by accident.
-    .enableUpcomingFeature("NonisolatedNonsendingByDefault"),
-]
+let settings: [SwiftSetting] =
+    strictness + [
+        .swiftLanguageMode(.v6),
+        .enableUpcomingFeature("ExistentialAny"),
+        .enableUpcomingFeature("MemberImportVisibility"),
+        .enableUpcomingFeature("InternalImportsByDefault"),
+        // An async function runs on its caller's executor: nothing hops off a simulation's own executor by accident.
+        .enableUpcomingFeature("NonisolatedNonsendingByDefault"),
+    ]
 
 let production: TargetDependencyCondition? = .when(traits: ["Production"])
 
@@ -91,9 +96,15 @@ let package = Package(
             swiftSettings: settings),
 
         .testTarget(name: "PortsTests", dependencies: ["Ports"], swiftSettings: settings),
-        .testTarget(name: "SimCoreTests", dependencies: ["Ports", "SimCore"], swiftSettings: settings),
+        // Counts what a thread allocates: for tests of code that must not.
+        .target(name: "AllocationCounter", path: "Tests/AllocationCounter"),
+        .testTarget(
+            name: "SimCoreTests", dependencies: ["Ports", "SimCore", "AllocationCounter"], swiftSettings: settings),
         .testTarget(name: "WorkloadsTests", dependencies: ["Workloads"], swiftSettings: settings),
         .testTarget(name: "ExamplesTests", dependencies: ["Ports", "SimCore", "Examples"], swiftSettings: settings),
+        // The command as a user runs it, and what the documents say that it prints.
+        .testTarget(
+            name: "SimulateTests", dependencies: ["simulate", "SimCore", "Examples"], swiftSettings: settings),
         .testTarget(name: "PostgresTests", dependencies: ["Ports", "SimCore"], swiftSettings: settings),
         .testTarget(name: "KafkaTests", dependencies: ["Ports", "SimCore"], swiftSettings: settings),
         // The ports in memory, one call at a time: for tests of what is built on them.

@@ -33,9 +33,10 @@ public struct PrimaryBackup: Sendable {
         ) { simulation in
             let bus = MessageBus<Message>(simulation, name: "replication")
             let told = Acknowledgements()
+            let asksAgain = simulation.properties.sometimes("the primary asks the backup again")
 
             let backup = simulation.addProcess("backup") { context in try await runBackup(context, bus) }
-            let primary = simulation.addProcess("primary") { context in try await runPrimary(context, bus) }
+            let primary = simulation.addProcess("primary") { context in try await runPrimary(context, bus, asksAgain) }
             let primaryDisk = SimulatedDisk(simulation, process: primary)
             let backupDisk = SimulatedDisk(simulation, process: backup)
 
@@ -74,7 +75,9 @@ public struct PrimaryBackup: Sendable {
         told.numbers.append(number)
     }
 
-    private func runPrimary(_ context: ProcessContext, _ bus: MessageBus<Message>) async throws {
+    private func runPrimary(
+        _ context: ProcessContext, _ bus: MessageBus<Message>, _ asksAgain: SometimesProperty
+    ) async throws {
         let disk = context.disk!
         while true {
             let request = try await bus.receive(context)
@@ -84,6 +87,7 @@ public struct PrimaryBackup: Sendable {
                 try bus.send(.replicate(number), from: context, to: "backup")
                 let answer = try await bus.receive(context, timeout: .milliseconds(20))
                 if case .replicated(number)? = answer?.message { break }
+                asksAgain.reached()
             }
             try bus.send(.acknowledged(number), from: context, to: request.from)
         }

@@ -15,6 +15,28 @@ struct ScenarioOptions: Sendable {
         }
         return value
     }
+
+    /// Takes `yes` or `no`.
+    func flag(_ name: String, default defaultValue: Bool) throws -> Bool {
+        switch values[name] {
+        case nil: return defaultValue
+        case "yes": return true
+        case "no": return false
+        case let text?: throw UsageError("option \(name) is '\(text)'; expected yes or no")
+        }
+    }
+
+    /// Takes one of the names of an enumeration.
+    func choice<Choice: RawRepresentable<String> & CaseIterable>(
+        _ name: String, default defaultValue: Choice
+    ) throws -> Choice {
+        guard let text = values[name] else { return defaultValue }
+        guard let value = Choice(rawValue: text) else {
+            let known = Choice.allCases.map(\.rawValue).joined(separator: ", ")
+            throw UsageError("option \(name) is '\(text)'; expected one of \(known)")
+        }
+        return value
+    }
 }
 
 /// Every scenario that the tool knows.
@@ -37,9 +59,17 @@ enum ScenarioCatalogue {
                 name: "primary-backup",
                 summary: "replication of a log to a backup that acknowledges too early (the example)",
                 options: ["careful"],
-                make: { options in
-                    PrimaryBackup(isBackupCareless: options.values["careful"] != "yes").scenario
-                })
+                make: { PrimaryBackup(isBackupCareless: !(try $0.flag("careful", default: false))).scenario }),
+            Entry(
+                name: "retrying-counter",
+                summary: "a counter whose client asks again when no answer comes (the smallest example)",
+                options: ["remembers"],
+                make: { retryingCounter(remembersRequests: try $0.flag("remembers", default: false)) }),
+            Entry(
+                name: "misbehaviour",
+                summary: "code that does what simulated code must not, to see how it is reported",
+                options: ["mistake"],
+                make: { try $0.choice("mistake", default: Misbehaviour.propertyThrows).scenario }),
         ]
 
     private static func shopOptions(_ options: ScenarioOptions) throws -> ShopOptions {

@@ -36,6 +36,13 @@ struct CampaignSummary {
                 )
             }
         }
+        if !result.properties.isEmpty {
+            print("properties (times checked, time that took):")
+            for property in result.properties {
+                print(
+                    "  \(property.name): \(property.checkCount) times, \(milliseconds(property.nanoseconds)) ms")
+            }
+        }
         for name in result.neverReached { print("never happened in any run: \(name)") }
         for failure in result.failures.prefix(10) {
             print("FAILED seed \(failure.seed): \(failure.violations.first.map(String.init(describing:)) ?? "")")
@@ -74,7 +81,8 @@ struct CampaignSummary {
         JSONLine.print([
             "scenario": options.scenarioName, "seeds": result.seedCount, "orders": orders,
             "events": result.eventCount, "violations": result.failures.count, "faults": faults,
-            "figures": result.figures, "sometimes": result.sometimes,
+            "figures": result.figures, "sometimes": result.sometimes, "never_happened": result.neverReached,
+            "properties": JSONLine.object(result.properties),
             "trace_hash": hexadecimal(result.combinedHash), "wall_seconds": wallSeconds,
             "orders_per_second": wallSeconds > 0 ? Double(orders) / wallSeconds : 0,
             "events_per_second": wallSeconds > 0 ? Double(result.eventCount) / wallSeconds : 0,
@@ -84,6 +92,7 @@ struct CampaignSummary {
         ])
     }
 
+    private func milliseconds(_ nanoseconds: UInt64) -> String { String(format: "%.1f", Double(nanoseconds) / 1e6) }
     private func format(_ seconds: Double) -> String { String(format: "%.1f", seconds) }
     private func hexadecimal(_ word: UInt64) -> String { String(format: "%016llx", word) }
 }

@@ -3,36 +3,36 @@ import SimCore
 
 /// Runs seeds again in processes of their own, and tells where two runs of one seed part.
 enum Determinism {
-    /// Checks one seed in ten, at least one.
+    /// Checks one seed in ten of the campaign's shard, at least one.
     ///
     /// - Returns: `nil` when every hash agrees, otherwise what differs first.
-    static func check(_ result: CampaignResult, _ options: RunOptions, seeds: ClosedRange<UInt64>) throws -> String? {
+    static func check(_ campaign: Campaign, _ options: RunOptions) throws -> String? {
         let scenario = try ScenarioCatalogue.make(options.scenarioName, options.options)
-        let count = seeds.upperBound - seeds.lowerBound + 1
-        for seed in stride(from: seeds.lowerBound, through: seeds.upperBound, by: Int(max(1, min(10, count / 2)))) {
+        let seeds = campaign.seeds.lazy.filter { campaign.shard.contains($0) }
+        for (position, seed) in seeds.enumerated() where position % 10 == 0 {
             let here = try scenario.run(options.settings(seed: seed), faults: options.faults)
-            let there = try runElsewhere(seed: seed, options, traceFile: nil)
+            guard let there = try runElsewhere(seed: seed, options, traceFile: nil) else {
+                return "seed \(seed): it ran here, and another process that ran it gave no answer"
+            }
             guard there != here.run.traceHash.description else { continue }
             return try explain(seed: seed, scenario, options)
         }
         return nil
     }
 
-    /// Runs a seed in another process of this very program and returns its hash.
-    private static func runElsewhere(seed: UInt64, _ options: RunOptions, traceFile: String?) throws -> String {
+    /// Runs a seed in another process of this very program and returns its hash; `nil` when there was no answer.
+    private static func runElsewhere(seed: UInt64, _ options: RunOptions, traceFile: String?) throws -> String? {
         let process = Process()
         process.executableURL = URL(fileURLWithPath: "/proc/self/exe").resolvingSymlinksInPath()
-        var words = ["replay", "--seed", String(seed), "--json"]
-        words += options.commandLine.split(separator: " ").map(String.init)
-        if let traceFile { words += ["--trace", traceFile] }
-        process.arguments = words
+        process.arguments =
+            ["replay", "--seed", String(seed), "--json"] + options.words + (traceFile.map { ["--trace", $0] } ?? [])
         let pipe = Pipe()
         process.standardOutput = pipe
         try process.run()
         let data = pipe.fileHandleForReading.readDataToEndOfFile()
         process.waitUntilExit()
         let object = try? JSONSerialization.jsonObject(with: data) as? [String: Any]
-        return object?["trace_hash"] as? String ?? "no answer"
+        return object?["trace_hash"] as? String
     }
 
     private static func explain(seed: UInt64, _ scenario: Scenario, _ options: RunOptions) throws -> String {

@@ -41,7 +41,9 @@ enum ReplayCommand: Command {
         let scenario = try ScenarioCatalogue.make(options.scenarioName, options.options)
         var settings = options.settings(seed: seed)
         settings.recordsTrace = traceFile != nil
-        let report = try watched { try scenario.run(settings, faults: options.faults, monitor: $0) }
+        let report = try watched(limitSeconds: options.stuckAfterSeconds, options.commandLine) {
+            try scenario.run(settings, faults: options.faults, stopwatch: Stopwatch.nanoseconds, monitor: $0)
+        }
         if let traceFile, let trace = report.run.trace { try FailureFiles.writeTrace(trace, to: traceFile) }
         if isJSON {
             JSONLine.print(describe(report))
@@ -59,8 +61,13 @@ enum ReplayCommand: Command {
         settings.recordsTrace = file.traceFile != nil || traceFile != nil
         let report: ScenarioReport
         do {
-            report = try watched { try scenario.run(settings, schedule: file.schedule, monitor: $0) }
+            report = try watched(limitSeconds: 60, path) {
+                try scenario.run(
+                    settings, schedule: file.schedule, stopwatch: Stopwatch.nanoseconds, monitor: $0)
+            }
         } catch let error as FaultScheduleError {
+            throw UsageError("'\(path)': \(error)")
+        } catch let error as KnobError {
             throw UsageError("'\(path)': \(error)")
         }
         if let traceFile, let trace = report.run.trace { try FailureFiles.writeTrace(trace, to: traceFile) }
@@ -75,7 +82,11 @@ enum ReplayCommand: Command {
         } else {
             printText(report)
             print(isSame ? "the run repeated exactly" : "the run did NOT repeat: recorded hash \(file.traceHash)")
-            if let divergence { print(divergence) }
+            if let divergence {
+                print(divergence)
+            } else if !isSame {
+                print(noDifferenceFound(file))
+            }
         }
         return isSame ? .held : .notDeterministic
     }
@@ -84,15 +95,27 @@ enum ReplayCommand: Command {
         -> Divergence?
     {
         guard let name = file.traceFile, let trace = report.run.trace else { return nil }
-        let directory = URL(fileURLWithPath: path).deletingLastPathComponent().path
-        return Divergence.first(between: try FailureFiles.readTrace("\(directory)/\(name)"), and: trace)
+        let beside = NSString(string: NSString(string: path).deletingLastPathComponent).appendingPathComponent(name)
+        let recorded = try FailureFiles.readTrace(beside)
+        // A long run's file ends before the run did: what lies beyond it cannot be compared.
+        let isCut = UInt64(recorded.entries.count) < file.eventCount
+        let comparable = isCut ? Trace(entries: Array(trace.entries.prefix(recorded.entries.count))) : trace
+        return Divergence.first(between: recorded, and: comparable)
     }
 
-    private static func watched(_ body: (RunMonitor) throws -> ScenarioReport) throws -> ScenarioReport {
+    private static func watched(
+        limitSeconds: Int, _ what: String, _ body: (RunMonitor) throws -> ScenarioReport
+    ) throws -> ScenarioReport {
         let monitor = RunMonitor()
-        let watchdog = Watchdog(monitor, limitSeconds: 60)
+        TrapReport.install(monitor, replayCommand: "simulate replay \(what)")
+        let watchdog = Watchdog(monitor, limitSeconds: limitSeconds)
         defer { watchdog.finish() }
         return try body(monitor)
+    }
+
+    private static func noDifferenceFound(_ file: FailureFile) -> String {
+        guard file.traceFile != nil else { return "no trace lies beside the file, to tell where it first differs" }
+        return "the recorded events are the same: the first difference lies beyond them, or the file's hash was changed"
     }
 
     private static func describe(_ report: ScenarioReport) -> [String: Any] {
@@ -117,7 +140,7 @@ enum ReplayCommand: Command {
         for (name, value) in report.figures { print("  \(name): \(value)") }
         for property in report.run.properties {
             print(
-                "  property \(property.name): checked \(property.checkCount) times\(property.estimatedNanoseconds > 0 ? ", about \(property.estimatedNanoseconds / 1_000) us" : "")"
+                "  property \(property.name): checked \(property.checkCount) times in about \(property.estimatedNanoseconds / 1_000) us"
             )
         }
         for violation in report.run.violations { print("VIOLATED \(violation)") }

@@ -37,7 +37,8 @@ enum RunCommand: Command {
 
         let control = Campaign.Control()
         let monitor = RunMonitor()
-        let watchdog = Watchdog(monitor, limitSeconds: 60)
+        TrapReport.install(monitor, replayCommand: "simulate replay \(options.commandLine)")
+        let watchdog = Watchdog(monitor, limitSeconds: options.stuckAfterSeconds)
         let interrupt = Interrupt(control)
         let seedCount = Int(plan.campaign.seeds.upperBound - plan.campaign.seeds.lowerBound + 1)
         let progress = Progress(control, total: seedCount / plan.campaign.shard.count, isWanted: !plan.isJSON)
@@ -55,11 +56,16 @@ enum RunCommand: Command {
         var summary = CampaignSummary(
             result: result, options: options, wallSeconds: seconds,
             isInterrupted: control.isStopped && !plan.campaign.stopsAtFailure)
-        summary.failureFiles = try result.failures.prefix(10).map {
-            try writeFailure(seed: $0.seed, scenario, options, plan, expectedHash: $0.traceHash)
+        for failure in result.failures.prefix(10) {
+            let written = try writeFailure(seed: failure.seed, scenario, options, plan)
+            summary.failureFiles.append(written.path)
+            if written.traceHash != failure.traceHash, summary.divergence == nil {
+                summary.divergence =
+                    "seed \(failure.seed): hash \(failure.traceHash) in the campaign, \(written.traceHash) when it was run again"
+            }
         }
-        if plan.checksDeterminism {
-            summary.divergence = try Determinism.check(result, options, seeds: plan.campaign.seeds)
+        if plan.checksDeterminism, !summary.isInterrupted, summary.divergence == nil {
+            summary.divergence = try Determinism.check(plan.campaign, options)
         }
         plan.isJSON ? summary.printJSON() : summary.printText()
         return summary.exitCode
@@ -91,14 +97,15 @@ enum RunCommand: Command {
 
     /// Runs a failing seed again with its trace recorded, and writes both.
     private static func writeFailure(
-        seed: UInt64, _ scenario: Scenario, _ options: RunOptions, _ plan: Plan, expectedHash: String
-    ) throws -> String {
+        seed: UInt64, _ scenario: Scenario, _ options: RunOptions, _ plan: Plan
+    ) throws -> (path: String, traceHash: String) {
         var settings = options.settings(seed: seed)
         settings.recordsTrace = true
         let report = try scenario.run(settings, faults: options.faults)
         let file = FailureFile(
             toolVersion: FailureFiles.toolVersion, commit: FailureFiles.commit, options: options.options.values,
             settings: settings, report: report, traceFile: nil)
-        return try FailureFiles.write(file, trace: report.run.trace, directory: plan.failureDirectory)
+        let path = try FailureFiles.write(file, trace: report.run.trace, directory: plan.failureDirectory)
+        return (path, file.traceHash)
     }
 }

@@ -9,6 +9,8 @@ struct RunOptions: Sendable {
     var options = ScenarioOptions()
     var faults: FaultSelection
     var scheduling: Scheduling?
+    /// How long one step of a run may take.
+    var stuckAfterSeconds: Int
 
     static let help = """
           --scenario NAME      what to run (see `simulate scenarios`)
@@ -17,6 +19,7 @@ struct RunOptions: Sendable {
           --option NAME=VALUE  any other option of the scenario; may be repeated
           --faults LIST        all (default), none, or kinds separated by commas (see `simulate faults`)
           --scheduling POLICY  which ready task runs next: in-order, random, pct (default: drawn from the seed)
+          --stuck-after N      seconds of real time after which a process that never awaits is reported (default 60)
         """
 
     init(_ arguments: inout Arguments) throws {
@@ -30,6 +33,7 @@ struct RunOptions: Sendable {
             guard parts.count == 2 else { throw UsageError("--option is '\(pair)'; expected NAME=VALUE") }
             options.values[String(parts[0])] = String(parts[1])
         }
+        stuckAfterSeconds = try arguments.takeInteger("--stuck-after", in: 1...86_400) ?? 60
         faults = FaultSelection(try arguments.takeValue("--faults") ?? "all")
         if let text = try arguments.takeValue("--scheduling") {
             guard let policy = Scheduling(text) else {
@@ -46,8 +50,11 @@ struct RunOptions: Sendable {
         return settings
     }
 
+    /// The words that repeat this run on the command line, but for the seed, as a shell reads them.
+    var commandLine: String { words.map { $0.contains(" ") ? "'\($0)'" : $0 }.joined(separator: " ") }
+
     /// The words that repeat this run on the command line, but for the seed.
-    var commandLine: String {
+    var words: [String] {
         var words = ["--scenario", scenarioName]
         for name in options.values.keys.sorted() {
             switch name {
@@ -66,6 +73,6 @@ struct RunOptions: Sendable {
         case .priorities: words += ["--scheduling", "pct"]
         case nil: break
         }
-        return words.joined(separator: " ")
+        return words
     }
 }

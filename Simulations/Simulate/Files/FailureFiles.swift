@@ -12,14 +12,27 @@ enum FailureFiles {
         guard let data = FileManager.default.contents(atPath: path) else {
             throw UsageError("cannot read '\(path)'; expected a failure file written by simulate run")
         }
-        struct Header: Decodable { let format: Int }
+        struct Header: Decodable {
+            let format: Int
+            let toolVersion: String
+        }
         do {
             let header = try JSONDecoder().decode(Header.self, from: data)
             guard header.format == FailureFile.currentFormat else {
                 throw UsageError(
                     "'\(path)' has format \(header.format); this version reads format \(FailureFile.currentFormat)")
             }
-            return try JSONDecoder().decode(FailureFile.self, from: data)
+            guard header.toolVersion == toolVersion else {
+                throw UsageError(
+                    "'\(path)' was written by version \(header.toolVersion), and runs repeat within one version only; expected \(toolVersion)"
+                )
+            }
+            let file = try JSONDecoder().decode(FailureFile.self, from: data)
+            if case .priorities(let depth, let stepCount) = file.scheduling, depth < 1 || stepCount < 1 {
+                throw UsageError(
+                    "'\(path)' has scheduling priorities of depth \(depth) and \(stepCount) steps; expected 1 or more")
+            }
+            return file
         } catch let error as UsageError {
             throw error
         } catch let error as DecodingError {
@@ -45,7 +58,12 @@ enum FailureFiles {
     static func write(
         _ file: FailureFile, trace: Trace?, directory: String
     ) throws -> String {
-        try FileManager.default.createDirectory(atPath: directory, withIntermediateDirectories: true)
+        do {
+            try FileManager.default.createDirectory(atPath: directory, withIntermediateDirectories: true)
+        } catch {
+            throw UsageError(
+                "cannot write failure files into '\(directory)'; expected a directory that can be written to")
+        }
         let name = "\(file.scenario)-\(file.seed)"
         var file = file
         if let trace {
@@ -55,8 +73,16 @@ enum FailureFiles {
         let encoder = JSONEncoder()
         encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
         let path = "\(directory)/\(name).json"
-        try encoder.encode(file).write(to: URL(fileURLWithPath: path))
+        try write(try encoder.encode(file), to: path)
         return path
+    }
+
+    private static func write(_ data: Data, to path: String) throws {
+        do {
+            try data.write(to: URL(fileURLWithPath: path))
+        } catch {
+            throw UsageError("cannot write '\(path)'; expected a place that can be written to")
+        }
     }
 
     static func writeTrace(_ trace: Trace, to path: String) throws {
@@ -67,7 +93,7 @@ enum FailureFiles {
             data.append(try encoder.encode(entry))
             data.append(UInt8(ascii: "\n"))
         }
-        try data.write(to: URL(fileURLWithPath: path))
+        try write(data, to: path)
     }
 
     static func readTrace(_ path: String) throws -> Trace {

@@ -50,6 +50,9 @@ struct Arguments {
         guard first <= last else {
             throw UsageError("\(name) is '\(text)', which is backwards; expected A..B with A at most B")
         }
+        guard last - first < UInt64(Int32.max) else {
+            throw UsageError("\(name) is '\(text)'; expected at most \(Int32.max) seeds, for example 1..1000")
+        }
         return first...last
     }
 

@@ -28,7 +28,7 @@ final class Watchdog: @unchecked Sendable {
             }
             if now - earlier.since > UInt64(limitSeconds) * 1_000_000_000 {
                 let text =
-                    "simulate: seed \(observation.seed): process '\(observation.process)' has not given the thread back for \(limitSeconds) s; it loops without awaiting anything\n"
+                    "simulate: seed \(observation.seed): process '\(observation.process)' has not given the thread back for \(limitSeconds) s; it loops or waits without awaiting anything\n"
                 FileHandle.standardError.write(Data(text.utf8))
                 exit(ExitCode.violated.rawValue)
             }

@@ -19,7 +19,8 @@ public struct Shard: Hashable, Sendable, Codable {
         self.init(index: index, count: count)
     }
 
-    func contains(_ seed: UInt64) -> Bool { seed % UInt64(count) == UInt64(index - 1) }
+    /// Whether the seed is one of this shard's.
+    public func contains(_ seed: UInt64) -> Bool { seed % UInt64(count) == UInt64(index - 1) }
 }
 
 /// Many runs of one thing under different seeds, on several threads. What it finds does not depend on how many.
@@ -136,8 +137,18 @@ public struct FailedSeed: Hashable, Sendable, Codable {
     public let violations: [Violation]
 }
 
+/// What the checks of one property cost a campaign.
+public struct PropertyCost: Hashable, Sendable, Codable {
+    public let name: String
+    public internal(set) var checkCount: UInt64
+    /// Wall time of all checks, estimated; a figure of the machine, which differs from run to run.
+    public internal(set) var nanoseconds: UInt64
+}
+
 /// What a campaign found. Sums of shards are the whole: ``merge(_:)`` does not depend on order.
-public struct CampaignResult: Hashable, Sendable, Codable {
+///
+/// All of it follows from scenario and seeds but for what properties cost in time.
+public struct CampaignResult: Sendable, Codable {
     public private(set) var seedCount = 0
     public private(set) var eventCount: UInt64 = 0
     /// Folds seed and hash of every run, whatever their order.
@@ -148,6 +159,8 @@ public struct CampaignResult: Hashable, Sendable, Codable {
     public private(set) var sometimes: [String: UInt64] = [:]
     /// Sums of the domain's own figures, by name.
     public private(set) var figures: [String: Int64] = [:]
+    /// What each property cost, in order of name.
+    public private(set) var properties: [PropertyCost] = []
 
     public init() {}
 
@@ -164,6 +177,11 @@ public struct CampaignResult: Hashable, Sendable, Codable {
         for fault in report.run.faults { add(fault) }
         for (name, count) in report.run.sometimes { sometimes[name, default: 0] += count }
         for (name, value) in report.figures { figures[name, default: 0] += value }
+        for property in report.run.properties {
+            add(
+                PropertyCost(
+                    name: property.name, checkCount: property.checkCount, nanoseconds: property.estimatedNanoseconds))
+        }
     }
 
     /// Adds another shard's result.
@@ -175,6 +193,7 @@ public struct CampaignResult: Hashable, Sendable, Codable {
         for fault in other.faults { add(fault) }
         for name in other.sometimes.keys.sorted() { sometimes[name, default: 0] += other.sometimes[name]! }
         for name in other.figures.keys.sorted() { figures[name, default: 0] += other.figures[name]! }
+        for property in other.properties { add(property) }
         self = sorted()
     }
 
@@ -185,11 +204,20 @@ public struct CampaignResult: Hashable, Sendable, Codable {
             effectCount: faults[index].effectCount + fault.effectCount)
     }
 
+    private mutating func add(_ property: PropertyCost) {
+        guard let index = properties.firstIndex(where: { $0.name == property.name }) else {
+            return properties.append(property)
+        }
+        properties[index].checkCount += property.checkCount
+        properties[index].nanoseconds += property.nanoseconds
+    }
+
     /// The same result in an order that does not depend on which run finished first.
     func sorted() -> CampaignResult {
         var result = self
         result.failures.sort { $0.seed < $1.seed }
         result.faults.sort { $0.kind < $1.kind }
+        result.properties.sort { $0.name < $1.name }
         return result
     }
 

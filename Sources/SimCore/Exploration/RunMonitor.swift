@@ -17,15 +17,18 @@ public final class RunMonitor: Sendable {
     func detach(_ simulation: Simulation) { running.withLock { $0.removeAll { $0 === simulation } } }
 
     /// The runs under way.
-    public func observe() -> [Observation] {
-        running.withLock { simulations in
-            simulations.map { simulation in
-                let index = Int(simulation.state.pointee.currentProcess)
-                let names = simulation.processNames
-                return Observation(
-                    seed: simulation.seed, stepCount: simulation.state.pointee.stepCount,
-                    process: index < names.count ? names[index] : "the simulation itself")
-            }
-        }
+    public func observe() -> [Observation] { running.withLock { $0.map(Self.observe) } }
+
+    /// The run that has the calling thread; for whoever says where the process was when it trapped.
+    public func observeOwnThread() -> Observation? {
+        running.withLock { $0.first { $0.isOnOwnThread }.map(Self.observe) }
+    }
+
+    private static func observe(_ simulation: Simulation) -> Observation {
+        let index = Int(simulation.state.pointee.currentProcess)
+        let names = simulation.processNames
+        return Observation(
+            seed: simulation.seed, stepCount: simulation.state.pointee.stepCount,
+            process: index < names.count ? names[index] : "the simulation itself")
     }
 }

@@ -85,7 +85,7 @@ extension Scenario {
     ///   - schedule: runs these faults instead of drawing any.
     ///   - monitor: lets another thread see whether the run gets on.
     ///   - stopwatch: reads a monotonic clock in nanoseconds, to measure what properties cost; `nil` to spare it.
-    /// - Throws: ``FaultScheduleError``, or what set-up throws.
+    /// - Throws: ``FaultScheduleError``, ``KnobError``, or what set-up throws.
     public func run(
         _ settings: SimulationSettings, faults: FaultSelection = .all, schedule: [ScheduledFault]? = nil,
         stopwatch: (@Sendable () -> UInt64)? = nil, monitor: RunMonitor? = nil
@@ -95,6 +95,7 @@ extension Scenario {
         defer { monitor?.detach(simulation) }
         simulation.properties.stopwatch = stopwatch
         let prepared = try setUp(simulation)
+        if let error = simulation.knobError { throw error }
         var selected: [String]?
         if case .only(let kinds) = faults {
             for kind in kinds { _ = try simulation.faults.definition(kind) }

@@ -43,6 +43,8 @@ public final class Simulation: @unchecked Sendable {
     var trace: Trace?
     var violations: [Violation] = []
     private(set) var knobValues: [String: Int64] = [:]
+    /// The first knob that the settings fix beyond its range; a scenario refuses it once it is set up.
+    private(set) var knobError: KnobError?
     private var identifierStreams: [DecisionStreamID?] = []
     /// Called with each log line at or above the minimum level.
     public var logSink: ((LogLevel, _ process: String, _ message: String, [LogField]) -> Void)?
@@ -111,7 +113,13 @@ public final class Simulation: @unchecked Sendable {
             case 1: range.upperBound
             default: decisions.integer(stream, in: range)
             }
-        let value = settings.knobs[name] ?? drawn
+        var value = drawn
+        if let fixed = settings.knobs[name] {
+            if !range.contains(fixed), knobError == nil {
+                knobError = KnobError(name: name, value: fixed, range: range)
+            }
+            value = fixed
+        }
         knobValues[name] = value
         return value
     }
@@ -243,6 +251,17 @@ public final class Simulation: @unchecked Sendable {
         properties = nil
         network = nil
         faults = nil
+    }
+}
+
+/// A knob that is fixed to a value that it cannot have.
+public struct KnobError: Error, Hashable, Sendable, CustomStringConvertible {
+    public let name: String
+    public let value: Int64
+    public let range: ClosedRange<Int64>
+
+    public var description: String {
+        "knob '\(name)' is \(value); expected \(range.lowerBound) to \(range.upperBound)"
     }
 }
 

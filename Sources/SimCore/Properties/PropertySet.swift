@@ -12,7 +12,9 @@ public enum PropertyVerdict: Hashable, Sendable, ExpressibleByBooleanLiteral {
 }
 
 /// Something that a property depends on. Whoever changes it says so, and only then are its properties checked.
-public final class Dependency {
+///
+/// Touched on the simulation's thread only.
+public final class Dependency: @unchecked Sendable {
     public let name: String
     /// Grows with each change.
     @usableFromInline var version: UInt64 = 1
@@ -32,7 +34,9 @@ public final class Dependency {
 }
 
 /// A thing that should happen in some run of a campaign; one in which it never did says so.
-public final class SometimesProperty {
+///
+/// Touched on the simulation's thread only.
+public final class SometimesProperty: @unchecked Sendable {
     public let name: String
     public private(set) var count: UInt64 = 0
 
@@ -48,6 +52,35 @@ public struct PropertyStatistics: Hashable, Sendable, Codable {
     public let checkCount: UInt64
     /// Wall time of all checks, estimated from every sixteenth; zero when the run was given no stopwatch.
     public let estimatedNanoseconds: UInt64
+
+    public init(name: String, checkCount: UInt64, estimatedNanoseconds: UInt64) {
+        self.name = name
+        self.checkCount = checkCount
+        self.estimatedNanoseconds = estimatedNanoseconds
+    }
+}
+
+/// Counts the checks of one property, and times every sixteenth of them, beginning with the first.
+private struct CheckMeter {
+    private var checkCount: UInt64 = 0
+    private var sampleCount: UInt64 = 0
+    private var sampledNanoseconds: UInt64 = 0
+
+    mutating func measure<Result>(_ stopwatch: (@Sendable () -> UInt64)?, _ check: () -> Result) -> Result {
+        checkCount += 1
+        guard checkCount & 15 == 1, let stopwatch else { return check() }
+        let start = stopwatch()
+        let result = check()
+        sampledNanoseconds += stopwatch() - start
+        sampleCount += 1
+        return result
+    }
+
+    func statistics(_ name: String) -> PropertyStatistics {
+        PropertyStatistics(
+            name: name, checkCount: checkCount,
+            estimatedNanoseconds: sampleCount == 0 ? 0 : sampledNanoseconds * checkCount / sampleCount)
+    }
 }
 
 /// The properties of one run.
@@ -62,20 +95,29 @@ public final class PropertySet {
         let dependency: Dependency?
         let check: Check
         var seenVersion: UInt64 = 0
-        var checkCount: UInt64 = 0
-        var sampledNanoseconds: UInt64 = 0
+        var meter = CheckMeter()
     }
 
     private struct EventualProperty {
         let name: String
         let deadline: Instant
         let check: Check
+        var isFulfilled = false
+        var meter = CheckMeter()
+    }
+
+    private struct QuiescenceProperty {
+        let name: String
+        let check: Check
+        var meter = CheckMeter()
     }
 
     private var always: ContiguousArray<AlwaysProperty> = []
     private var sometimes: ContiguousArray<SometimesProperty> = []
     private var eventual: ContiguousArray<EventualProperty> = []
-    private var quiescence: ContiguousArray<(name: String, check: Check)> = []
+    /// How many of them are still to come true: zero spares the look.
+    private var openEventualCount = 0
+    private var quiescence: ContiguousArray<QuiescenceProperty> = []
     private unowned let simulation: Simulation
     /// Reads a monotonic clock in nanoseconds, to measure what checks cost. It never enters a decision.
     var stopwatch: (@Sendable () -> UInt64)?
@@ -103,13 +145,15 @@ public final class PropertySet {
     /// Must come to hold within that span of virtual time from now; looked at after every event until it does.
     public func eventually(_ name: String, within span: Nanoseconds, check: @escaping Check) {
         eventual.append(EventualProperty(name: name, deadline: simulation.now + span, check: check))
+        openEventualCount += 1
         simulation.state.pointee.observesEveryStep = true
-        simulation.scheduleWakeUp(at: simulation.now + span)
+        // The deadline's own instant is still in time, all of it.
+        simulation.scheduleWakeUp(at: simulation.now + span + .nanoseconds(1))
     }
 
     /// Must hold when the run has come to rest, that is when its driver has returned.
     public func atQuiescence(_ name: String, check: @escaping Check) {
-        quiescence.append((name, check))
+        quiescence.append(QuiescenceProperty(name: name, check: check))
     }
 
     /// Looks at what may have changed; the first violation, if there is one.
@@ -121,44 +165,60 @@ public final class PropertySet {
             }
             if let violation = run(&always[index]) { return violation }
         }
-        return eventual.isEmpty ? nil : checkEventual()
+        return openEventualCount == 0 ? nil : checkEventual()
     }
 
     private func run(_ property: inout AlwaysProperty) -> Violation? {
-        property.checkCount += 1
-        guard property.checkCount & 15 == 1, let stopwatch else { return judge(property.name, property.check) }
-        let start = stopwatch()
-        let violation = judge(property.name, property.check)
-        property.sampledNanoseconds += stopwatch() - start
-        return violation
+        let (name, check) = (property.name, property.check)
+        return property.meter.measure(stopwatch) { judge(name, check) }
     }
 
     private func checkEventual() -> Violation? {
-        var index = 0
-        while index < eventual.count {
-            let property = eventual[index]
-            switch verdict(property.check) {
-            case .success(.holds): eventual.remove(at: index)
+        for index in eventual.indices where !eventual[index].isFulfilled {
+            switch verdictOfEventual(index) {
+            case .success(.holds): fulfil(index)
             case .success(.violated(let seen)):
-                if simulation.now >= property.deadline {
+                let property = eventual[index]
+                if simulation.now > property.deadline {
                     return simulation.violation(
                         .liveness, property.name, "did not come to hold by \(property.deadline): \(seen)")
                 }
-                index += 1
             case .failure(let error):
-                return simulation.violation(.propertyError, property.name, "its check threw \(error)")
+                return simulation.violation(.propertyError, eventual[index].name, "its check threw \(error)")
             }
         }
         return nil
     }
 
+    private func verdictOfEventual(_ index: Int) -> Result<PropertyVerdict, any Error> {
+        let check = eventual[index].check
+        return eventual[index].meter.measure(stopwatch) { verdict(check) }
+    }
+
+    private func fulfil(_ index: Int) {
+        eventual[index].isFulfilled = true
+        openEventualCount -= 1
+    }
+
     /// Judges what must hold at rest. A property that was still to come true is judged too.
     func checkQuiescence() -> [Violation] {
-        var violations = quiescence.compactMap { judge($0.name, $0.check) }
-        for property in eventual {
-            if case .success(.holds) = verdict(property.check) { continue }
-            violations.append(
-                simulation.violation(.liveness, property.name, "the run came to rest and it does not hold"))
+        var violations: [Violation] = []
+        for index in quiescence.indices {
+            let (name, check) = (quiescence[index].name, quiescence[index].check)
+            let violation = quiescence[index].meter.measure(stopwatch) { judge(name, check) }
+            if let violation { violations.append(violation) }
+        }
+        for index in eventual.indices where !eventual[index].isFulfilled {
+            switch verdictOfEventual(index) {
+            case .success(.holds): fulfil(index)
+            case .success(.violated(let seen)):
+                violations.append(
+                    simulation.violation(
+                        .liveness, eventual[index].name, "the run came to rest and it does not hold: \(seen)"))
+            case .failure(let error):
+                violations.append(
+                    simulation.violation(.propertyError, eventual[index].name, "its check threw \(error)"))
+            }
         }
         return violations
     }
@@ -173,11 +233,10 @@ public final class PropertySet {
 
     private func verdict(_ check: Check) -> Result<PropertyVerdict, any Error> { Result { try check() } }
 
+    /// What each property that was judged cost: `always`, then `eventually`, then at quiescence, in order of declaration.
     var statistics: [PropertyStatistics] {
-        always.map {
-            PropertyStatistics(
-                name: $0.name, checkCount: $0.checkCount, estimatedNanoseconds: $0.sampledNanoseconds * 16)
-        }
+        always.map { $0.meter.statistics($0.name) } + eventual.map { $0.meter.statistics($0.name) }
+            + quiescence.map { $0.meter.statistics($0.name) }
     }
 
     /// How often each ``sometimes(_:)`` happened, in order of declaration.

@@ -17,7 +17,7 @@ struct FencedBlock: Sendable, CustomTestStringConvertible {
 /// The Markdown files of the package.
 enum Documents {
     static let root = URL(fileURLWithPath: #filePath)
-        .deletingLastPathComponent().deletingLastPathComponent().deletingLastPathComponent()
+        .deletingLastPathComponent().deletingLastPathComponent().deletingLastPathComponent().deletingLastPathComponent()
 
     /// Paths from the root, in order.
     static let paths: [String] = {

@@ -1,0 +1,193 @@
+import Foundation
+import Testing
+
+/// What cannot be understood is answered by one line that names it and what was expected, exit code 2, and nothing written.
+@Suite("Bad input of the command")
+struct BadInputTests {
+    /// Runs in a folder of its own and expects a refusal.
+    private static func expectRefusal(
+        _ arguments: [String], _ line: String, files: [String: String] = [:],
+        sourceLocation: SourceLocation = #_sourceLocation
+    ) throws {
+        try withEmptyFolder { folder in
+            for (name, text) in files {
+                try text.write(to: folder.appendingPathComponent(name), atomically: true, encoding: .utf8)
+            }
+            let outcome = try SimulateCommand.run(arguments, in: folder)
+            #expect(outcome.status == 2, sourceLocation: sourceLocation)
+            #expect(outcome.errors == "simulate: \(line)\n", sourceLocation: sourceLocation)
+            #expect(outcome.output.isEmpty, sourceLocation: sourceLocation)
+            #expect(
+                try contents(of: folder) == files.keys.sorted(), "nothing is written", sourceLocation: sourceLocation)
+        }
+    }
+
+    @Test("Unknown commands, scenarios, faults, options and benchmarks are named, with what there is")
+    func unknownNames() throws {
+        let commands = "run, replay, merge, bench, history, scenarios, faults"
+        try Self.expectRefusal(["fly"], "unknown command 'fly'; expected one of \(commands)")
+        let scenarios = try SimulateCommand.run(["scenarios"]).output.split(separator: "\n")
+            .filter { !$0.hasPrefix(" ") }.map { $0.prefix { $0 != ":" } }.joined(separator: ", ")
+        try Self.expectRefusal(
+            ["run", "--scenario", "nowhere"], "unknown scenario 'nowhere'; there are \(scenarios)")
+        let faults = try SimulateCommand.run(["faults", "--scenario", "primary-backup"]).output.split(separator: "\n")
+            .filter { !$0.hasPrefix(" ") }.map { $0.prefix { $0 != ":" } }.joined(separator: ", ")
+        for command in [["run"], ["replay", "--seed", "1"]] {
+            try Self.expectRefusal(
+                command + ["--scenario", "primary-backup", "--faults", "crash,crush"],
+                "unknown fault 'crush'; known are \(faults)")
+        }
+        try Self.expectRefusal(
+            ["run", "--scenario", "primary-backup", "--option", "colour=red"],
+            "scenario 'primary-backup' has no option 'colour'; it has careful")
+        try Self.expectRefusal(
+            ["run", "--scenario", "primary-backup", "--option", "careful=maybe"],
+            "option careful is 'maybe'; expected yes or no")
+        try Self.expectRefusal(
+            ["run", "--scenario", "primary-backup", "--option", "careful"],
+            "--option is 'careful'; expected NAME=VALUE")
+        try Self.expectRefusal(["run", "--fast"], "unknown option or word '--fast'; see --help")
+        try Self.expectRefusal(
+            ["bench", "--only", "nothing"],
+            "unknown benchmark 'nothing'; there are timers-1, timers-1000, events-1, events-1000, pingpong-100, explore-random-100, explore-pct-100"
+        )
+    }
+
+    @Test("Numbers and ranges that make no sense are named, with what was expected")
+    func badNumbers() throws {
+        try Self.expectRefusal(
+            ["run", "--seeds", "9..3"], "--seeds is '9..3', which is backwards; expected A..B with A at most B")
+        for text in ["a..b", "1..", "..", "-1..3", "1..2..3", ""] {
+            try Self.expectRefusal(
+                ["run", "--seeds=\(text)"],
+                "--seeds is '\(text)'; expected A..B with whole numbers, for example 1..1000")
+        }
+        try Self.expectRefusal(
+            ["run", "--seeds", "0..18446744073709551615"],
+            "--seeds is '0..18446744073709551615'; expected at most 2147483647 seeds, for example 1..1000")
+        try Self.expectRefusal(["run", "--seeds"], "--seeds needs a value")
+        for text in ["4/3", "0/3", "1", "1/0", "x/y"] {
+            try Self.expectRefusal(
+                ["run", "--shard", text],
+                "--shard is '\(text)'; expected I/N with I from 1 to N, for example 2/8")
+        }
+        try Self.expectRefusal(["run", "--jobs", "0"], "--jobs is '0'; expected a whole number from 1 to 1024")
+        try Self.expectRefusal(
+            ["run", "--scheduling", "best"], "--scheduling is 'best'; expected in-order, random or pct")
+        try Self.expectRefusal(
+            ["replay", "--seed", "1..2"], "--seed takes one seed; for a range see simulate run --seeds")
+        try Self.expectRefusal(["replay"], "replay needs a failure file or --seed N")
+    }
+
+    // MARK: Failure files
+
+    /// A failure file of the example, as its object.
+    private static func failureFile() throws -> [String: Any] {
+        try withEmptyFolder { folder in
+            let outcome = try SimulateCommand.run(
+                ["run", "--scenario", "primary-backup", "--seeds", "1..400", "--until-failure"], in: folder)
+            try #require(outcome.status == 1, "\(outcome.output)\(outcome.errors)")
+            let failures = folder.appendingPathComponent("failures")
+            let name = try #require(try contents(of: failures).first { $0.hasSuffix(".json") })
+            let data = try Data(contentsOf: failures.appendingPathComponent(name))
+            return try #require(try JSONSerialization.jsonObject(with: data) as? [String: Any])
+        }
+    }
+
+    private static func text(_ object: [String: Any]) throws -> String {
+        String(decoding: try JSONSerialization.data(withJSONObject: object), as: UTF8.self)
+    }
+
+    @Test("A file that is none is named, with what is wrong with it")
+    func malformedFiles() throws {
+        try Self.expectRefusal(
+            ["replay", "none.json"], "cannot read 'none.json'; expected a failure file written by simulate run")
+        let file = ["f.json": "{\"format\": 1"]
+        try withEmptyFolder { folder in
+            try file["f.json"]!.write(to: folder.appendingPathComponent("f.json"), atomically: true, encoding: .utf8)
+            let outcome = try SimulateCommand.run(["replay", "f.json"], in: folder)
+            #expect(outcome.status == 2)
+            #expect(outcome.errors.hasPrefix("simulate: 'f.json' is not a failure file: the document: "))
+            #expect(outcome.errors.split(separator: "\n").count == 1)
+        }
+        try Self.expectRefusal(
+            ["replay", "f.json"], "'f.json' is not a failure file: the document has no member 'format'",
+            files: ["f.json": "{}"])
+        try Self.expectRefusal(
+            ["merge", "f.json"], "'f.json' has no campaign result; expected the output of simulate run --json",
+            files: ["f.json": "{}"])
+        try Self.expectRefusal(["merge"], "merge needs the result files of shards")
+    }
+
+    @Test("A failure file that names what does not exist, or comes from elsewhere, is refused and says why")
+    func wrongFiles() throws {
+        let good = try Self.failureFile()
+        func expectRefusal(_ line: String, _ change: (inout [String: Any]) throws -> Void) throws {
+            var changed = good
+            try change(&changed)
+            try Self.expectRefusal(["replay", "f.json"], line, files: ["f.json": try Self.text(changed)])
+        }
+        func withFault(_ change: (inout [String: Any]) -> Void) throws -> [[String: Any]] {
+            var schedule = try #require(good["schedule"] as? [[String: Any]])
+            change(&schedule[0])
+            return schedule
+        }
+        try expectRefusal("'f.json' has format 7; this version reads format 1") { $0["format"] = 7 }
+        try expectRefusal(
+            "'f.json' was written by version 9.0, and runs repeat within one version only; expected 0.1.0"
+        ) { $0["toolVersion"] = "9.0" }
+        try expectRefusal("'f.json' is not a failure file: the document has no member 'seed'") { $0["seed"] = nil }
+        try expectRefusal(
+            "'f.json': fault 'crash' names process 'nobody', which does not exist; there are backup, primary"
+        ) {
+            $0["schedule"] = try withFault {
+                $0["kind"] = "crash"
+                $0["targets"] = ["nobody"]
+            }
+        }
+        let unknown = try Self.unknownFaultLine()
+        try expectRefusal("'f.json': \(unknown)") { $0["schedule"] = try withFault { $0["kind"] = "crush" } }
+        try expectRefusal("'f.json': fault 'crash' has no parameter 'force'; it has restart_after") {
+            $0["schedule"] = try withFault {
+                $0["kind"] = "crash"
+                $0["targets"] = ["backup"]
+                $0["parameters"] = ["force": 1]
+            }
+        }
+        let scenarios = try SimulateCommand.run(["scenarios"]).output.split(separator: "\n")
+            .filter { !$0.hasPrefix(" ") }.map { $0.prefix { $0 != ":" } }.joined(separator: ", ")
+        try expectRefusal("unknown scenario 'nowhere'; there are \(scenarios)") { $0["scenario"] = "nowhere" }
+        try expectRefusal("cannot read trace 'gone.jsonl', which its failure file names") {
+            $0["traceFile"] = "gone.jsonl"
+            $0["traceHash"] = "0000000000000000"
+        }
+    }
+
+    private static func unknownFaultLine() throws -> String {
+        let outcome = try SimulateCommand.run(
+            ["replay", "--seed", "1", "--scenario", "primary-backup", "--faults", "crush"])
+        return String(outcome.errors.dropFirst("simulate: ".count).dropLast())
+    }
+
+    @Test("A place that cannot be written to is named")
+    func unwritablePlaces() throws {
+        try withEmptyFolder { folder in
+            let outcome = try SimulateCommand.run(
+                [
+                    "run", "--scenario", "primary-backup", "--seeds", "1..400", "--until-failure", "--failures",
+                    "/dev/null/here",
+                ], in: folder)
+            #expect(outcome.status == 2)
+            #expect(
+                outcome.errors
+                    == "simulate: cannot write failure files into '/dev/null/here'; expected a directory that can be written to\n"
+            )
+            let trace = try SimulateCommand.run(
+                ["replay", "--seed", "1", "--scenario", "primary-backup", "--trace", "/dev/null/trace"], in: folder)
+            #expect(trace.status == 2)
+            #expect(
+                trace.errors
+                    == "simulate: cannot write '/dev/null/trace'; expected a place that can be written to\n")
+        }
+    }
+}
