@@ -60,7 +60,9 @@ let package = Package(
         .target(
             name: "AdapterKafka",
             dependencies: [
-                "Ports", "AdapterJSON", "AdapterSystem", .target(name: "Crdkafka", condition: production),
+                "Ports", "AdapterJSON", "AdapterSystem",
+                .target(name: "Cepoll", condition: .when(platforms: [.linux])),
+                .target(name: "Crdkafka", condition: production),
             ],
             path: "Sources/Adapters/Kafka", swiftSettings: settings),
         .target(

@@ -18,6 +18,12 @@
             .timeLimit(.minutes(2)), arguments: chosen(PostgresCases.all))
         func postgres(_ contractCase: ContractCase) async throws { try await run(contractCase) }
 
+        @Test(
+            "Kafka",
+            .enabled(if: RealWorld.hasKafka, "skipped: KAFKA_BOOTSTRAP is not set, so there is no real cluster"),
+            .timeLimit(.minutes(3)), arguments: chosen(KafkaCases.all))
+        func kafka(_ contractCase: ContractCase) async throws { try await run(contractCase) }
+
         private func run(_ contractCase: ContractCase) async throws {
             let world = RealWorld()
             let clock = ContinuousClock()

@@ -1,1 +1,1 @@
-enum AdapterKafkaModule {}
+// Without the trait `Production` this module is empty: it needs librdkafka.

@@ -8,6 +8,18 @@ protocol ContractWorld: Sendable {
     var clock: any ServiceClock { get }
     /// A new, empty database on a server of its own or shared with no other running case.
     func makeDatabase(_ options: DatabaseOptions) async throws -> any DatabaseServer
+    /// Three brokers, all of them up and in sync.
+    func makeEventLogCluster() async throws -> any EventLogCluster
+}
+
+/// A world is made for some kinds of server; cases of other kinds are not run in it.
+extension ContractWorld {
+    func makeDatabase(_ options: DatabaseOptions) async throws -> any DatabaseServer {
+        throw ContractFailure("the \(name) world has no database here")
+    }
+    func makeEventLogCluster() async throws -> any EventLogCluster {
+        throw ContractFailure("the \(name) world has no event log here")
+    }
 }
 
 /// How a case's database is to be set.
@@ -52,4 +64,32 @@ protocol DatabaseServer: Sendable {
     func resume() async throws
     /// Ends the case: drops the database.
     func discard() async
+}
+
+/// Three brokers, numbered from 1, and what can be done to them. Their settings are those of the real stack: Kafka's
+/// defaults, but for `group.initial.rebalance.delay.ms` 0, `group.min.session.timeout.ms` 1 s and
+/// `log.retention.check.interval.ms` 1 s.
+protocol EventLogCluster: Sendable {
+    /// Client after client of it is a process of its own as far as the brokers can tell.
+    var eventLog: any EventLog { get }
+    var brokers: [Int] { get }
+
+    /// A name for a topic, a group or a transactional id that no other case has used.
+    func uniqueName(_ kind: String) -> String
+    func replicas(of partition: TopicPartition) async throws -> ReplicaState
+    /// Kills the broker at once; what its operating system has of it stays.
+    func crash(_ broker: Int) async throws
+    /// Starts it again; does not wait until it has caught up.
+    func start(_ broker: Int) async throws
+    /// Stops it without its connections noticing.
+    func pause(_ broker: Int) async throws
+    func resume(_ broker: Int) async throws
+}
+
+/// Leadership of a partition as the cluster's metadata tells.
+struct ReplicaState: Equatable, Sendable {
+    /// `nil` while nobody leads it.
+    var leader: Int?
+    /// In order of number.
+    var inSync: [Int]
 }

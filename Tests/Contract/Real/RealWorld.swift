@@ -1,4 +1,5 @@
 #if Production
+    import AdapterKafka
     import AdapterPostgres
     import AdapterSystem
     import Ports
@@ -12,12 +13,14 @@
         static func variable(_ name: String) -> String? { ContractEnvironment.variable(name) }
 
         static var hasPostgres: Bool { variable("POSTGRES_URL") != nil }
+        static var hasKafka: Bool { variable("KAFKA_BOOTSTRAP") != nil }
 
         /// What the servers of an area call themselves.
         func versions(_ area: ContractArea) async throws -> String {
             switch area {
             case .postgres: "PostgreSQL \(try await Self.postgresVersion())"
-            case .kafka, .debezium, .http: "unknown"
+            case .kafka: Self.kafkaVersion
+            case .debezium, .http: "unknown"
             }
         }
 
@@ -26,6 +29,27 @@
             let database = PostgresDatabase(PostgresSettings(url: try PostgresURL(text)))
             defer { database.close() }
             return try await database.administer("SHOW server_version").first?.first.flatMap { $0 } ?? "unknown"
+        }
+
+        /// Kafka's protocol does not tell the broker's version: it is that of the libraries beside the stack's script.
+        private static var kafkaVersion: String {
+            let client = "librdkafka \(KafkaEventLog.libraryVersion)"
+            guard let script = variable("REAL_STACK"),
+                let libraries = try? FileManager.default.contentsOfDirectory(
+                    atPath: URL(fileURLWithPath: script).deletingLastPathComponent().appendingPathComponent("libs").path
+                ),
+                let library = libraries.first(where: { $0.hasPrefix("kafka-clients-") && $0.hasSuffix(".jar") })
+            else { return "Kafka of unknown version, \(client)" }
+            return "Kafka \(library.dropFirst("kafka-clients-".count).dropLast(".jar".count)), \(client)"
+        }
+
+        func makeEventLogCluster() async throws -> any EventLogCluster {
+            guard let bootstrap = Self.variable("KAFKA_BOOTSTRAP") else {
+                throw ContractFailure("KAFKA_BOOTSTRAP is not set")
+            }
+            let cluster = RealEventLogCluster(bootstrap: bootstrap, stack: RealStack.fromEnvironment)
+            try await cluster.settle()
+            return cluster
         }
 
         func makeDatabase(_ options: DatabaseOptions) async throws -> any DatabaseServer {

@@ -68,6 +68,15 @@ public final class SimulatedKafkaCluster: @unchecked Sendable {
         nodes[0].controllerMetadata?.topic(named: topic)?.partitionCount ?? 0
     }
 
+    /// Who leads a partition and who is in sync, by number, as the controller knows it; `nil` when there is no such one.
+    package func replicaState(of name: TopicPartition) -> (leader: Int32?, inSync: [Int32])? {
+        guard let metadata = nodes[0].controllerMetadata, let id = metadata.partitionID(name),
+            let image = metadata.partition(id)
+        else { return nil }
+        let leader = image.leader == .none ? nil : image.leader.rawValue
+        return (leader, image.inSyncReplicas.map(\.rawValue).sorted())
+    }
+
     /// The event log port for the code of one incarnation.
     public func eventLog(_ context: ProcessContext) -> any EventLog { SimulatedEventLog(self, context: context) }
 }

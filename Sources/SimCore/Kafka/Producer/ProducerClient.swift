@@ -137,7 +137,8 @@ package struct ProducerClient: ~Copyable, Sendable {
         if isTransactional { driveTransaction(now: now, effects: &effects) }
         drain(now: now, effects: &effects)
         network.settle(now: now, effects: &effects)
-        if let call = closing, !hasUnsent, transaction.isSettled {
+        // A producer that was fenced while it ended its transaction will not hear of that any more.
+        if let call = closing, !hasUnsent, transaction.isSettled || fatalError != nil {
             closing = nil
             fatalError = fatalError ?? .refused("this producer is closed; open another")
             effects.append(.complete(call, .done))
