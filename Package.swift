@@ -71,12 +71,14 @@ let package = Package(
                 "Ports", "AdapterJSON", "AdapterSystem", .target(name: "Cmicrohttpd", condition: production),
             ],
             path: "Sources/Adapters/HTTP", swiftSettings: settings),
+        // The payment provider's own protocol, on any HTTP client.
+        .target(
+            name: "AdapterGateway", dependencies: ["Ports"], path: "Sources/Adapters/Gateway", swiftSettings: settings),
         .executableTarget(
             name: "commerce",
             dependencies: [
                 "Ports", "Outbox", "Domain", "SimCore", "AdapterJSON", "AdapterSystem", "AdapterPostgres",
-                "AdapterKafka",
-                "AdapterHTTP",
+                "AdapterKafka", "AdapterHTTP", "AdapterGateway",
             ],
             path: "Sources/Commerce", swiftSettings: settings),
 
@@ -86,7 +88,7 @@ let package = Package(
             swiftSettings: settings),
         // The testbed: the shop and SimCore wired together.
         .target(
-            name: "Testbed", dependencies: ["Ports", "SimCore", "Outbox", "Domain", "Workloads"],
+            name: "Testbed", dependencies: ["Ports", "SimCore", "Outbox", "Domain", "Workloads", "AdapterGateway"],
             path: "Simulations/Testbed",
             swiftSettings: settings),
         // A system that is not the shop: what the README and the articles quote.

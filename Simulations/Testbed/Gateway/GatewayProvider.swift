@@ -1,3 +1,4 @@
+import AdapterGateway
 import Ports
 import SimCore
 
@@ -99,7 +100,7 @@ final class GatewayProvider: HTTPHandler, @unchecked Sendable {
         }
         if let (probability, fault) = books.mood.answersTooLate, simulation.decisions.chance(draws, probability) {
             simulation.faults.tookEffect(fault)
-            try await context.sleep(for: GatewayClient.timeout * 2)
+            try await context.sleep(for: HTTPPaymentGateway.timeout * 2)
         }
         return answer(books.entries[key])
     }

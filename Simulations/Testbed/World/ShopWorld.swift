@@ -1,3 +1,4 @@
+import AdapterGateway
 import Domain
 import Outbox
 import Ports
@@ -94,7 +95,7 @@ final class ShopWorld: @unchecked Sendable {
     private func addServices() {
         addService(OrderService.self) { OrderService($1, settings: $2) }
         addService(PaymentService.self) { [self] context, ports, settings in
-            let gateway = GatewayClient(http: http.client(context, to: simulation.process(named: "gateway")!))
+            let gateway = HTTPPaymentGateway(http.client(context, to: simulation.process(named: "gateway")!))
             return PaymentService(ports, gateway: gateway, settings: settings)
         }
         addService(InventoryService.self) { InventoryService($1, settings: $2) }

@@ -72,6 +72,12 @@
             control(EPOLL_CTL_MOD, socket, token: token.rawValue, wantsWrite: wantsWrite)
         }
 
+        /// Changes what is of interest. Without either, only a failure of the socket is told; a handler that has enough input
+        /// must say so, because input that it leaves unread is told again and again.
+        public func setInterest(reads: Bool, writes: Bool, socket: Int32, for token: Token) {
+            control(EPOLL_CTL_MOD, socket, token: token.rawValue, reads: reads, wantsWrite: writes)
+        }
+
         /// Stops watching a socket; to be called before it is closed, since the system reuses its number.
         public func unwatch(_ socket: Int32) {
             epoll_ctl(epoll, EPOLL_CTL_DEL, socket, nil)
@@ -97,9 +103,11 @@
             }
         }
 
-        private func control(_ operation: Int32, _ socket: Int32, token: UInt64, wantsWrite: Bool) {
+        private func control(
+            _ operation: Int32, _ socket: Int32, token: UInt64, reads: Bool = true, wantsWrite: Bool
+        ) {
             var event = epoll_event()
-            event.events = EPOLLIN.rawValue | EPOLLRDHUP.rawValue | (wantsWrite ? EPOLLOUT.rawValue : 0)
+            event.events = (reads ? EPOLLIN.rawValue | EPOLLRDHUP.rawValue : 0) | (wantsWrite ? EPOLLOUT.rawValue : 0)
             event.data.u64 = token
             epoll_ctl(epoll, operation, socket, &event)
         }

@@ -10,7 +10,12 @@ public struct UnitOfWork: Sendable {
     private var ignoredRows: [[Value]] = []
     private var outboxRows: [[Value]] = []
 
-    public init(now: Instant) { self.now = now }
+    /// The time is kept in whole microseconds, as PostgreSQL keeps it: what is answered before the commit is what is read
+    /// afterwards.
+    public init(now: Instant) {
+        let microseconds = now.nanosecondsSinceEpoch / 1_000
+        self.now = Instant(nanosecondsSinceEpoch: microseconds * 1_000)
+    }
 
     /// Whether there is nothing to write.
     public var isEmpty: Bool {

@@ -9,6 +9,7 @@ final class HTTPServerEnd: ConnectionDelegate, @unchecked Sendable {
 
     private let http: SimulatedHTTP
     private let context: ProcessContext
+    private let limits: HTTPEdgeLimits
     private var queue: ContiguousArray<Request> = []
     private var head = 0
     private var idleWorkers: ContiguousArray<WaiterID> = []
@@ -16,9 +17,10 @@ final class HTTPServerEnd: ConnectionDelegate, @unchecked Sendable {
     /// Workers asked for and not yet started.
     private var wantedWorkers = 0
 
-    init(_ http: SimulatedHTTP, context: ProcessContext) {
+    init(_ http: SimulatedHTTP, context: ProcessContext, limits: HTTPEdgeLimits) {
         self.http = http
         self.context = context
+        self.limits = limits
     }
 
     // MARK: Connections
@@ -63,6 +65,10 @@ final class HTTPServerEnd: ConnectionDelegate, @unchecked Sendable {
                 let waiter = http.simulation.makeWaiter(context, WaitReason("a request"))
                 idleWorkers.append(waiter)
                 try await http.simulation.wait(waiter)
+                continue
+            }
+            if let refusal = limits.refusal(of: request.request) {
+                await answer(refusal.response, on: request.connection)
                 continue
             }
             let response = await handler.respond(to: request.request)

@@ -14,10 +14,13 @@ public final class SimulatedHTTP: @unchecked Sendable {
 
     /// Serves requests until the process ends. Each runs in a task of a pool that grows with the requests at one time.
     ///
+    /// - Parameter limits: what is refused before the handler sees it, by the rules of a real server's edge.
     /// - Throws: ``Ports/ProcessStopped``, `CancellationError`.
-    public func serve(_ context: ProcessContext, _ handler: any HTTPHandler) async throws {
+    public func serve(
+        _ context: ProcessContext, _ handler: any HTTPHandler, limits: HTTPEdgeLimits = HTTPEdgeLimits()
+    ) async throws {
         try await context.requireAlive()
-        let server = HTTPServerEnd(self, context: context)
+        let server = HTTPServerEnd(self, context: context, limits: limits)
         transport.listen(context.process, delegate: server)
         defer { transport.stopListening(context.process) }
         try await withThrowingTaskGroup(of: Void.self) { group in

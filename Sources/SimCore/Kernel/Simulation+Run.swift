@@ -45,6 +45,9 @@ extension Simulation {
                     state.pointee.instantStepCount = 0
                 }
                 dispatch(event, taskExecutor)
+            } else if let pacemaker {
+                keepPace(pacemaker)
+                continue
             } else {
                 return reportStandstill()
             }

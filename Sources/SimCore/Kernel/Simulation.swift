@@ -5,6 +5,8 @@ public struct SimulationSettings: Sendable {
     public var seed: UInt64
     /// Which ready task runs next.
     public var scheduling: Scheduling = .inOrder
+    /// The virtual time at which the run begins. Only a run that is tied to a clock outside has a reason to begin elsewhere.
+    public var start = Instant.epoch
     /// The run fails when virtual time passes this.
     public var timeLimit: Nanoseconds = .hours(24)
     /// The run fails when more than this many steps happen at one instant.
@@ -53,6 +55,8 @@ public final class Simulation: @unchecked Sendable {
     var isDelivering = false
     /// What ``run(driver:)`` returns is made from here once it has ended.
     var isRunning = false
+    /// What ties virtual time to time outside, for a run by ``run(pacedBy:driver:)``.
+    var pacemaker: (any Pacemaker)?
     /// Steps after the first half of those that one instant may have, by process.
     var spinners: [String: Int] = [:]
 
@@ -63,7 +67,8 @@ public final class Simulation: @unchecked Sendable {
             to: KernelState(
                 decisions: Decisions(
                     seed: settings.seed, isRecording: settings.recordsDecisions, overrides: settings.overrides)))
-        state.pointee.timeLimit = UInt64(settings.timeLimit.rawValue)
+        state.pointee.now = UInt64(max(0, settings.start.nanosecondsSinceEpoch))
+        state.pointee.timeLimit = state.pointee.now + UInt64(settings.timeLimit.rawValue)
         state.pointee.instantStepLimit = settings.instantStepLimit
         state.pointee.isRecording = settings.recordsTrace
         executor = SimulationExecutor(state, scheduling: settings.scheduling)
@@ -248,6 +253,7 @@ public final class Simulation: @unchecked Sendable {
         handlerObjects = []
         state.pointee.handlers = []
         logSink = nil
+        pacemaker = nil
         properties = nil
         network = nil
         faults = nil

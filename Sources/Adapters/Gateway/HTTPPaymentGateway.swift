@@ -1,13 +1,18 @@
-import Ports
+public import Ports
 
-/// The gateway port over HTTP, as the payment service uses it.
-struct GatewayClient: PaymentGateway {
-    /// How long the payment service waits for the provider.
-    static let timeout = Nanoseconds.seconds(2)
+/// The gateway port over HTTP: what the payment service calls, simulated and real.
+///
+/// `POST /captures` with `{key, amount, currency, callback}`, `POST /refunds` and `POST /outcomes` with `{key}`; each answers
+/// 200 with `{state, reference}`, where the state is `captured`, `refused`, `refunded` or `unknown`.
+public struct HTTPPaymentGateway: PaymentGateway {
+    /// How long the caller waits for the provider.
+    public static let timeout = Nanoseconds.seconds(2)
 
-    let http: any HTTPClient
+    private let http: any HTTPClient
 
-    func capture(_ amount: Money, idempotencyKey: String, callback: String) async throws -> GatewayOutcome {
+    public init(_ http: any HTTPClient) { self.http = http }
+
+    public func capture(_ amount: Money, idempotencyKey: String, callback: String) async throws -> GatewayOutcome {
         try await call(
             "/captures",
             [
@@ -16,11 +21,11 @@ struct GatewayClient: PaymentGateway {
             ])
     }
 
-    func refund(captureKey: String) async throws -> GatewayOutcome {
+    public func refund(captureKey: String) async throws -> GatewayOutcome {
         try await call("/refunds", ["key": .string(captureKey)])
     }
 
-    func outcome(of idempotencyKey: String) async throws -> GatewayOutcome {
+    public func outcome(of idempotencyKey: String) async throws -> GatewayOutcome {
         try await call("/outcomes", ["key": .string(idempotencyKey)])
     }
 

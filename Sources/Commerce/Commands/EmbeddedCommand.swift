@@ -1,0 +1,84 @@
+import AdapterHTTP
+import AdapterSystem
+import Domain
+import Ports
+import Synchronization
+
+#if canImport(Glibc)
+    import Glibc
+#elseif canImport(Darwin)
+    import Darwin
+#endif
+
+/// `commerce all` without servers: the shop on simulated parts, in real time.
+struct EmbeddedCommand {
+    let configuration: ShopConfiguration
+    let environment: Environment
+
+    /// Items of the catalogue when nobody says: a newcomer wants something to order.
+    static let defaultSeedItems = 12
+    static let gatewayPort = 8_090
+
+    /// Runs until SIGTERM. Returns the exit status.
+    func run() async throws -> Int32 {
+        Terminal.print(
+            "commerce: no server is configured, so the whole shop runs in this process on simulated parts (PostgreSQL, Kafka,"
+                + " relays, payment provider) in real time; what it holds is gone when it ends")
+        let log = JSONLinesLog(service: "all", minimumLevel: configuration.logLevel)
+        let shop = EmbeddedShop(
+            configuration.shop, catalogue: configuration.catalogue,
+            refusalPercent: configuration.gatewayRefusalPercent, minimumLogLevel: configuration.logLevel
+        ) { level, process, message, fields in
+            log.write(level, message, [LogField("process", process)] + fields)
+        }
+        let readiness = Readiness(["shop"])
+        let servers = try startServers(shop, readiness, log)
+        let hasEnded = Mutex(false)
+        async let problems = withCheckedContinuation { continuation in
+            DedicatedThread.start("simulation") {
+                let problems = shop.run {
+                    readiness.set("shop", problem: nil)
+                    Self.printAddresses(servers)
+                }
+                hasEnded.withLock { $0 = true }
+                // An end that nobody asked for ends the wait below, too.
+                kill(getpid(), SIGTERM)
+                continuation.resume(returning: problems)
+            }
+        }
+        await TerminationSignal.wait()
+        let endedItself = hasEnded.withLock { $0 }
+        readiness.set("shop", problem: "stopping")
+        await withTaskGroup { group in
+            for server in servers {
+                group.addTask { await server.server.stop(drainTimeout: configuration.drainTimeout) }
+            }
+        }
+        shop.end()
+        for problem in await problems { Terminal.printError("commerce: the simulated shop has failed: \(problem)") }
+        return endedItself ? 1 : 0
+    }
+
+    private struct Server: Sendable {
+        let name: String
+        let server: any RunningHTTPServer
+    }
+
+    private func startServers(_ shop: EmbeddedShop, _ readiness: Readiness, _ log: JSONLinesLog) throws -> [Server] {
+        var parts = ShopComposition.services.map { ($0.name, $0.defaultPort) }
+        parts.append(("gateway", Self.gatewayPort))
+        return try parts.map { name, defaultPort in
+            let settings = try configuration.http(of: name, defaultPort: defaultPort, environment)
+            let log = JSONLinesLog(service: name, minimumLevel: configuration.logLevel)
+            let handler = EdgeHandler(
+                shop.handler(of: name), metrics: Metrics(service: name), readiness: readiness, log: log, openAPI: nil,
+                route: { $0.path })
+            return Server(name: name, server: try HTTPServer.start(settings, handler))
+        }
+    }
+
+    private static func printAddresses(_ servers: [Server]) {
+        let list = servers.map { "\($0.name) \($0.server.port)" }.joined(separator: ", ")
+        Terminal.print("commerce: open for customers, at ports: \(list)")
+    }
+}
