@@ -35,7 +35,7 @@ final class ShopWorld: @unchecked Sendable {
         catalogue = Self.drawCatalogue(simulation, options)
         observer = ShopObserver(simulation, kafka: kafka, books: books)
         for name in Self.serviceNames {
-            let server = SimulatedPostgres(simulation, name: "postgres-\(name)")
+            let server = SimulatedPostgres(simulation, name: "postgres-\(name)", settings: Self.serverSettings)
             databases[name] = server
             observer.watch(server, service: name)
         }
@@ -46,6 +46,14 @@ final class ShopWorld: @unchecked Sendable {
         addRelays()
         addGateway()
         addCustomers()
+    }
+
+    /// As the production adapter sets its sessions. Without it, a client whose connection is half-open holds its row locks
+    /// for as long as the server's machine does not ask whether it is there: two hours, as Linux is set by default.
+    private static var serverSettings: PostgresSettings {
+        var settings = PostgresSettings()
+        settings.idleInTransactionTimeout = .minutes(1)
+        return settings
     }
 
     private static var clusterSettings: ClusterSettings {

@@ -65,16 +65,22 @@ public final class SimulatedChangeStreams: ChangeStreams, @unchecked Sendable {
 final class SimulatedChangeStream: ChangeStream, @unchecked Sendable {
     /// Transactions on their way or waiting here at one time, as TCP's window bounds them.
     static let window = 1_000
+    /// How often the server hears of the position although it is no other (`wal_receiver_status_interval`, 10 s; Debezium's
+    /// `status.update.interval.ms`). It is also how a consumer that only reads learns that its connection is half-open.
+    static let statusInterval = Nanoseconds.seconds(10)
 
     private let server: SimulatedPostgres
     private let context: ProcessContext
     private let connection: PostgresClientConnection
     private var takenSinceGrant = 0
+    private var lastConfirmed = LSN.zero
+    private var nextStatusAt: Instant
 
     init(_ server: SimulatedPostgres, _ context: ProcessContext, _ connection: PostgresClientConnection) {
         self.server = server
         self.context = context
         self.connection = connection
+        nextStatusAt = server.simulation.now + Self.statusInterval
     }
 
     func next(maximumTransactions: Int, timeout: Nanoseconds) async throws -> [CommittedTransaction] {
@@ -83,7 +89,8 @@ final class SimulatedChangeStream: ChangeStream, @unchecked Sendable {
         while connection.transactions.isEmpty {
             if let end = connection.end { throw DatabaseError.connectionLost(end) }
             if server.simulation.now >= deadline { return [] }
-            try await connection.awaitArrival(deadline, WaitReason("committed transactions"))
+            if server.simulation.now >= nextStatusAt { sendStatus() }
+            try await connection.awaitArrival(min(deadline, nextStatusAt), WaitReason("committed transactions"))
         }
         let count = min(maximumTransactions, connection.transactions.count)
         let taken = Array(connection.transactions.prefix(count))
@@ -99,7 +106,13 @@ final class SimulatedChangeStream: ChangeStream, @unchecked Sendable {
     func confirm(_ lsn: LSN) async throws {
         try context.checkAlive()
         if let end = connection.end { throw DatabaseError.connectionLost(end) }
-        connection.post(.replication(.confirm(lsn)))
+        lastConfirmed = max(lastConfirmed, lsn)
+        sendStatus()
+    }
+
+    private func sendStatus() {
+        connection.post(.replication(.confirm(lastConfirmed)))
+        nextStatusAt = server.simulation.now + Self.statusInterval
     }
 
     func close() async { connection.close() }
