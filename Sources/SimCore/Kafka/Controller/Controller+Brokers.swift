@@ -89,6 +89,11 @@ extension Controller {
         }
     }
 
+    /// Whether a broker's last heartbeat is no older than that.
+    func heard(of broker: NodeID, within span: Nanoseconds, now: Instant) -> Bool {
+        contacts.contains { $0.broker == broker && now - $0.lastHeardOf <= span }
+    }
+
     /// Whether a broker may lead: registered, not fenced, and not about to stop.
     func mayLead(_ broker: NodeID) -> Bool {
         guard let image = metadata.broker(broker) else { return false }

@@ -45,6 +45,9 @@ final class KafkaNodeHost: EventHandler, ProcessObserver, ConnectionDelegate {
     }
 
     var controllerMetadata: ClusterMetadata? { controller?.metadata }
+    func controllerHeard(of broker: NodeID, within span: Nanoseconds) -> Bool {
+        controller?.heard(of: broker, within: span, now: simulation.now) ?? false
+    }
     /// As what this broker registers at the controller; each start is another.
     var registrationIncarnation: Int64? { broker?.incarnation }
 
