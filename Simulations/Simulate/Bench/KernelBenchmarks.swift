@@ -93,7 +93,7 @@ enum KernelBenchmarks {
 struct Benchmark: Sendable {
     let name: String
     let operationCount: Int
-    let run: @Sendable () -> RunReport
+    let run: @Sendable () throws -> RunReport
 }
 
 /// Counts down on the simulation's own thread, and lets the driver wait for the end.

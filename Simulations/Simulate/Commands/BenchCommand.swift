@@ -25,6 +25,8 @@ enum BenchCommand: Command {
             KernelBenchmarks.explore("random", .random, taskCount: 100, stepCount: 20, runCount: 500 * scale),
             KernelBenchmarks.explore(
                 "pct", .priorities(depth: 3, stepCount: 2_000), taskCount: 100, stepCount: 20, runCount: 500 * scale),
+            SystemBenchmarks.kafka(recordCount: 100_000 * scale),
+            SystemBenchmarks.shop(orderCount: 1_000 * scale),
         ]
     }
 
@@ -44,7 +46,7 @@ enum BenchCommand: Command {
             var best = Double.infinity
             for _ in 0..<repeats {
                 let start = Stopwatch.nanoseconds()
-                let report = benchmark.run()
+                let report = try benchmark.run()
                 let elapsed = Stopwatch.nanoseconds() - start
                 guard report.held else { throw UsageError("benchmark \(benchmark.name) failed: \(report.violations)") }
                 best = min(best, Double(elapsed) / Double(benchmark.operationCount))
