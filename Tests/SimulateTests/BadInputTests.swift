@@ -49,7 +49,7 @@ struct BadInputTests {
         try Self.expectRefusal(["run", "--fast"], "unknown option or word '--fast'; see --help")
         try Self.expectRefusal(
             ["bench", "--only", "nothing"],
-            "unknown benchmark 'nothing'; there are timers-1, timers-1000, events-1, events-1000, pingpong-100, explore-random-100, explore-pct-100"
+            "unknown benchmark 'nothing'; there are timers-1, timers-1000, events-1, events-1000, pingpong-100, explore-random-100, explore-pct-100, kafka, shop"
         )
     }
 

@@ -30,7 +30,9 @@
         func close() { Glibc.close(descriptor) }
 
         /// Everything up to the first occurrence of `end`, or to the end of the connection, or what has come in time.
-        func read(upTo end: String = "", milliseconds: Int = 3_000) async -> String {
+        ///
+        /// The default is long: simulations in other tests keep the threads busy that the handlers run on.
+        func read(upTo end: String = "", milliseconds: Int = 60_000) async -> String {
             await withCheckedContinuation { continuation in
                 DedicatedThread.start("raw") {
                     continuation.resume(returning: blockingRead(upTo: end, milliseconds: milliseconds))
