@@ -78,7 +78,7 @@ let package = Package(
             name: "commerce",
             dependencies: [
                 "Ports", "Outbox", "Domain", "SimCore", "AdapterJSON", "AdapterSystem", "AdapterPostgres",
-                "AdapterKafka", "AdapterHTTP", "AdapterGateway",
+                "AdapterKafka", "AdapterHTTP", "AdapterGateway", "Workloads",
             ],
             path: "Sources/Commerce", swiftSettings: settings),
 
@@ -120,6 +120,9 @@ let package = Package(
         .testTarget(
             name: "TestbedTests", dependencies: ["Ports", "SimCore", "Outbox", "Domain", "Testbed"],
             swiftSettings: settings),
+        .testTarget(
+            name: "CommerceTests",
+            dependencies: ["commerce", "Ports", "Domain", "AdapterSystem", "AdapterGateway"], swiftSettings: settings),
         .testTarget(
             name: "ContractTests",
             dependencies: [

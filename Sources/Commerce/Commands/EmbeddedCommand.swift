@@ -32,7 +32,7 @@ struct EmbeddedCommand {
             log.write(level, message, [LogField("process", process)] + fields)
         }
         let readiness = Readiness(["shop"])
-        let servers = try startServers(shop, readiness, log)
+        let servers = try startServers(shop, readiness)
         let hasEnded = Mutex(false)
         async let problems = withCheckedContinuation { continuation in
             DedicatedThread.start("simulation") {
@@ -46,7 +46,7 @@ struct EmbeddedCommand {
                 continuation.resume(returning: problems)
             }
         }
-        await TerminationSignal.wait()
+        await TerminationSignal.hasCome.wait()
         let endedItself = hasEnded.withLock { $0 }
         readiness.set("shop", problem: "stopping")
         await withTaskGroup { group in
@@ -64,17 +64,31 @@ struct EmbeddedCommand {
         let server: any RunningHTTPServer
     }
 
-    private func startServers(_ shop: EmbeddedShop, _ readiness: Readiness, _ log: JSONLinesLog) throws -> [Server] {
-        var parts = ShopComposition.services.map { ($0.name, $0.defaultPort) }
-        parts.append(("gateway", Self.gatewayPort))
-        return try parts.map { name, defaultPort in
-            let settings = try configuration.http(of: name, defaultPort: defaultPort, environment)
-            let log = JSONLinesLog(service: name, minimumLevel: configuration.logLevel)
-            let handler = EdgeHandler(
-                shop.handler(of: name), metrics: Metrics(service: name), readiness: readiness, log: log, openAPI: nil,
-                route: { $0.path })
-            return Server(name: name, server: try HTTPServer.start(settings, handler))
+    private func startServers(_ shop: EmbeddedShop, _ readiness: Readiness) throws -> [Server] {
+        var servers: [Server] = []
+        for service in ShopComposition.services {
+            let operations = service.operations
+            servers.append(
+                try start(
+                    shop, service.name, service.defaultPort, readiness,
+                    openAPI: OpenAPIDocument.document(of: service.name, operations)
+                ) { request in
+                    operations.first { $0.matches(request.method, request.path) }?.path ?? "other"
+                })
         }
+        servers.append(try start(shop, "gateway", Self.gatewayPort, readiness, openAPI: nil) { _ in "other" })
+        return servers
+    }
+
+    private func start(
+        _ shop: EmbeddedShop, _ name: String, _ defaultPort: Int, _ readiness: Readiness, openAPI: JSONValue?,
+        route: @escaping @Sendable (HTTPRequest) -> String
+    ) throws -> Server {
+        let settings = try configuration.http(of: name, defaultPort: defaultPort, environment)
+        let handler = EdgeHandler(
+            shop.handler(of: name), metrics: Metrics(service: name), readiness: readiness,
+            log: JSONLinesLog(service: name, minimumLevel: configuration.logLevel), openAPI: openAPI, route: route)
+        return Server(name: name, server: try HTTPServer.start(settings, handler))
     }
 
     private static func printAddresses(_ servers: [Server]) {

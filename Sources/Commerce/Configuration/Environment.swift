@@ -1,3 +1,4 @@
+import AdapterHTTP
 import Ports
 
 #if canImport(Glibc)
@@ -76,6 +77,13 @@ struct Environment: Sendable {
     /// A span given in milliseconds, at least one and at most thirty days.
     func milliseconds(_ variable: Variable) throws(ConfigurationError) -> Nanoseconds {
         .milliseconds(Int64(try integer(variable, in: 1...2_592_000_000)))
+    }
+
+    /// Where a server is, as `http://host:port`.
+    func address(_ variable: Variable) throws(ConfigurationError) -> HTTPAddress {
+        let text = try text(variable)
+        guard let address = HTTPAddress(url: text) else { throw wrong(variable, text, "http://host:port") }
+        return address
     }
 
     func logLevel() throws(ConfigurationError) -> LogLevel {

@@ -43,6 +43,7 @@ enum Variables {
 
     // MARK: HTTP
     static let listenHost = Variable("LISTEN_HOST", default: "0.0.0.0", "IPv4 address to listen at")
+    static let shopHost = Variable("SHOP_HOST", default: "127.0.0.1", "where the services of a running shop are")
     static func port(_ part: String, _ defaultPort: Int) -> Variable {
         Variable("HTTP_PORT_\(part.uppercased())", default: String(defaultPort), unit: "port", "of \(part)")
     }

@@ -11,26 +11,37 @@ enum ShopComposition {
         let schema: Schema
         let producedTopics: [String]
         let consumedTopics: [String]
+        let operations: [HTTPOperation]
         let make: @Sendable (ServicePorts, any PaymentGateway, ShopSettings) -> any ShopService
 
         init<Made: ShopService>(
-            _ type: Made.Type, _ make: @escaping @Sendable (ServicePorts, any PaymentGateway, ShopSettings) -> Made
+            _ type: Made.Type, _ operations: [HTTPOperation],
+            _ make: @escaping @Sendable (ServicePorts, any PaymentGateway, ShopSettings) -> Made
         ) {
             name = type.name
             defaultPort = type.defaultPort
             schema = type.schema
             producedTopics = type.producedTopics
             consumedTopics = type.consumedTopics
+            self.operations = operations
             self.make = make
         }
     }
 
     static let services = [
-        Service(OrderService.self) { ports, _, settings in OrderService(ports, settings: settings) },
-        Service(PaymentService.self) { PaymentService($0, gateway: $1, settings: $2) },
-        Service(InventoryService.self) { ports, _, settings in InventoryService(ports, settings: settings) },
-        Service(ShippingService.self) { ports, _, settings in ShippingService(ports, settings: settings) },
-        Service(NotificationService.self) { ports, _, settings in NotificationService(ports, settings: settings) },
+        Service(OrderService.self, OrderService.operations) { ports, _, settings in
+            OrderService(ports, settings: settings)
+        },
+        Service(PaymentService.self, PaymentService.operations) { PaymentService($0, gateway: $1, settings: $2) },
+        Service(InventoryService.self, InventoryService.operations) { ports, _, settings in
+            InventoryService(ports, settings: settings)
+        },
+        Service(ShippingService.self, ShippingService.operations) { ports, _, settings in
+            ShippingService(ports, settings: settings)
+        },
+        Service(NotificationService.self, NotificationService.operations) { ports, _, settings in
+            NotificationService(ports, settings: settings)
+        },
     ]
 
     static var serviceNames: [String] { services.map(\.name) }

@@ -1,5 +1,4 @@
 import AdapterSystem
-import Synchronization
 
 #if canImport(Glibc)
     import Glibc
@@ -9,12 +8,8 @@ import Synchronization
 
 /// SIGTERM and SIGINT as something to wait for. A second one ends the process at once.
 enum TerminationSignal {
-    private struct State {
-        var hasCome = false
-        var waiters: [CheckedContinuation<Void, Never>] = []
-    }
-
-    private static let state = Mutex(State())
+    /// Set when the first has come.
+    static let hasCome = EndOfAll()
 
     /// To be called before any other thread is started, so that all inherit the mask.
     static func prepare() {
@@ -32,26 +27,9 @@ enum TerminationSignal {
             while true {
                 var number: Int32 = 0
                 guard sigwait(&waited, &number) == 0 else { continue }
-                let (isSecond, waiters) = state.withLock { state in
-                    defer { state.waiters = [] }
-                    let isSecond = state.hasCome
-                    state.hasCome = true
-                    return (isSecond, state.waiters)
-                }
-                if isSecond { _exit(130) }
-                for waiter in waiters { waiter.resume() }
+                if hasCome.isSet { _exit(130) }
+                hasCome.set()
             }
-        }
-    }
-
-    /// Returns when the process is to end.
-    static func wait() async {
-        await withCheckedContinuation { continuation in
-            let hasCome = state.withLock { state in
-                if !state.hasCome { state.waiters.append(continuation) }
-                return state.hasCome
-            }
-            if hasCome { continuation.resume() }
         }
     }
 }

@@ -1,0 +1,60 @@
+#if Production
+    import AdapterKafka
+    import AdapterPostgres
+    import AdapterSystem
+    import Ports
+
+    /// The servers that the environment names, and the ports on them.
+    struct RealServers: Sendable {
+        let kafkaBootstrap: String
+        private let environment: Environment
+        private let connectionLimit: Int
+        let instanceName: String
+
+        /// - Throws: ``ConfigurationError``.
+        init(_ environment: Environment) throws(ConfigurationError) {
+            self.environment = environment
+            kafkaBootstrap = try environment.text(Variables.kafkaBootstrap)
+            connectionLimit = try environment.integer(Variables.postgresConnections, in: 1...1_000)
+            instanceName = try environment.text(Variables.instanceName)
+            for address in kafkaBootstrap.split(separator: ",", omittingEmptySubsequences: false) {
+                let parts = address.split(separator: ":", omittingEmptySubsequences: false)
+                guard parts.count == 2, !parts[0].isEmpty, let port = UInt16(parts[1]), port > 0 else {
+                    throw environment.wrong(
+                        Variables.kafkaBootstrap, kafkaBootstrap, "host:port, or several separated by commas")
+                }
+            }
+        }
+
+        /// Whether the environment names any server at all.
+        static func areNamed(_ environment: Environment) throws(ConfigurationError) -> Bool {
+            if try environment.given(Variables.kafkaBootstrap) != nil { return true }
+            for name in ShopComposition.serviceNames {
+                if try environment.given(Variables.postgresURL(name)) != nil { return true }
+            }
+            return false
+        }
+
+        func postgres(_ service: String, purpose: String) throws(ConfigurationError) -> PostgresSettings {
+            let variable = Variables.postgresURL(service)
+            do {
+                var settings = PostgresSettings(url: try PostgresURL(try environment.text(variable)))
+                settings.applicationName = "commerce-\(purpose)-\(instanceName)"
+                settings.connectionLimit = connectionLimit
+                return settings
+            } catch let error as PostgresURL.Invalid {
+                throw ConfigurationError(variable: variable.name, problem: "\(error)")
+            } catch let error as ConfigurationError {
+                throw error
+            } catch {
+                throw ConfigurationError(variable: variable.name, problem: "\(error)")
+            }
+        }
+
+        func eventLog(_ log: any ServiceLog) -> KafkaEventLog {
+            var settings = KafkaSettings(bootstrapServers: kafkaBootstrap)
+            settings.log = log
+            return KafkaEventLog(settings)
+        }
+    }
+#endif
