@@ -60,8 +60,8 @@ enum KafkaReplicationCases {
         "With acks=all and too few in sync nothing is written (19 until the delivery timeout)"
     ) { stage in
         let topic = try await stage.topic { $0.minimumInSyncReplicas = 3 }
-        let producer = try await stage.producer { $0.deliveryTimeout = .seconds(3) }
-        _ = try await producer.send(KafkaStage.records(["a"], topic))
+        let producer = try await stage.producer { $0.deliveryTimeout = .seconds(6) }
+        try await stage.produce(["a"], to: topic)
         let follower = try await crashFollower(stage, topic)
         let error = try await stage.mustFail(.messageTimedOut, "sending") {
             _ = try await producer.send(KafkaStage.records(["b"], topic))
@@ -144,6 +144,9 @@ enum KafkaReplicationCases {
             try await stage.administration.logOffsets(of: TopicPartition(topic, 0)).latest == 2
         }
         for follower in followers { try await stage.cluster.pause(follower) }
+        // Longer than a fetch waits at the leader (replica.fetch.wait.max.ms): no answer is under way to a follower that
+        // would find it when it goes on.
+        try await stage.clock.sleep(for: .milliseconds(1_500))
         try expect(try await producer.send(KafkaStage.records(["lost"], topic))[0].offset, equals: 2, "its offset")
         try await stage.cluster.crash(leader)
         for follower in followers { try await stage.cluster.resume(follower) }
