@@ -21,7 +21,7 @@
         @Test(
             "Kafka",
             .enabled(if: RealWorld.hasKafka, "skipped: KAFKA_BOOTSTRAP is not set, so there is no real cluster"),
-            .timeLimit(.minutes(3)), arguments: chosen(KafkaCases.all))
+            .timeLimit(.minutes(6)), arguments: chosen(KafkaCases.all))
         func kafka(_ contractCase: ContractCase) async throws { try await run(contractCase) }
 
         private func run(_ contractCase: ContractCase) async throws {

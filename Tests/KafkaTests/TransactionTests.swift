@@ -100,8 +100,8 @@ struct TransactionTests {
         #expect(new.machine.identity.epoch > old.machine.identity.epoch)
         // Its open transaction was aborted; it learns so when it writes or commits.
         let write = try error { try old.send("zombie", to: "orders") }
-        #expect(write.code == .invalidProducerEpoch)
-        #expect(write.requiresAbort)
+        #expect(write.code == .producerFenced)
+        #expect(write.isFatal)
         let end = try error { try old.abort() }
         #expect(end.code == .producerFenced)
         #expect(end.isFatal)

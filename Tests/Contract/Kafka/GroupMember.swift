@@ -14,7 +14,12 @@ final class GroupMember: Sendable {
     let consumer: any EventConsumer
     private let state = Mutex(State())
 
-    init(_ consumer: any EventConsumer) { self.consumer = consumer }
+    let group: String
+
+    init(_ consumer: any EventConsumer, of group: String) {
+        self.consumer = consumer
+        self.group = group
+    }
 
     func subscribe(to topics: [String]) async throws {
         try await consumer.subscribe(

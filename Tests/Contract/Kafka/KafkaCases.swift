@@ -1,4 +1,6 @@
 /// All cases on Kafka.
 enum KafkaCases {
-    static let all: [ContractCase] = KafkaLogCases.all + KafkaGroupCases.all + KafkaTransactionCases.all
+    static let all: [ContractCase] =
+        KafkaLogCases.all + KafkaConsumerCases.all + KafkaGroupCases.all + KafkaOffsetCases.all
+        + KafkaProducerCases.all + KafkaReplicationCases.all + KafkaTransactionCases.all + KafkaRetentionCases.all
 }

@@ -135,7 +135,7 @@ enum KafkaLogCases {
         let topic = try await stage.topic(partitions: 2, replicas: 1)
         let producer = try await stage.producer()
         _ = try await producer.send(KafkaStage.records(["a"], topic))
-        let error = try await stage.mustFail(KafkaErrorCode(rawValue: -190), "sending to partition 2 of 2") {
+        let error = try await stage.mustFail(.unknownPartition, "sending to partition 2 of 2") {
             _ = try await producer.send(KafkaStage.records(["b"], topic, 2))
         }
         try expect(error.outcome, equals: .noEffect, "outcome")

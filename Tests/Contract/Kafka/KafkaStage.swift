@@ -57,6 +57,40 @@ final class KafkaStage: Sendable {
         return name
     }
 
+    /// The broker that leads partition 0.
+    func leader(of topic: String) async throws -> Int {
+        guard let leader = try await cluster.replicas(of: TopicPartition(topic, 0)).leader else {
+            throw ContractFailure("nobody leads \(topic)-0")
+        }
+        return leader
+    }
+
+    /// The in-sync brokers that do not lead partition 0.
+    func followers(of topic: String) async throws -> [Int] {
+        let state = try await cluster.replicas(of: TopicPartition(topic, 0))
+        return state.inSync.filter { $0 != state.leader }
+    }
+
+    /// The broker that coordinates a group, by the partition that its name hashes to.
+    func coordinator(of group: String) async throws -> Int {
+        try await coordinator("__consumer_offsets", group)
+    }
+
+    func coordinator(ofTransaction id: String) async throws -> Int { try await coordinator("__transaction_state", id) }
+
+    private func coordinator(_ topic: String, _ name: String) async throws -> Int {
+        guard let count = try await administration.partitionCount(of: topic) else {
+            throw ContractFailure("there is no topic \(topic)")
+        }
+        // java.lang.String.hashCode
+        let hash = name.utf16.reduce(into: Int32(0)) { $0 = $0 &* 31 &+ Int32($1) }
+        let partition = TopicPartition(topic, Int32(hash.magnitude % UInt32(count)))
+        guard let leader = try await cluster.replicas(of: partition).leader else {
+            throw ContractFailure("nobody leads \(partition)")
+        }
+        return leader
+    }
+
     // MARK: Clients
 
     func producer(_ change: (inout ProducerSettings) -> Void = { _ in }) async throws -> any EventProducer {
@@ -94,7 +128,7 @@ final class KafkaStage: Sendable {
     func member(
         of group: String, _ topics: String..., change: (inout ConsumerSettings) -> Void = { _ in }
     ) async throws -> GroupMember {
-        let member = GroupMember(try await consumer(group: group, change))
+        let member = GroupMember(try await consumer(group: group, change), of: group)
         try await member.subscribe(to: topics)
         return member
     }
@@ -153,6 +187,32 @@ final class KafkaStage: Sendable {
         }
     }
 
+    /// Polls a consumer until `count` records have come.
+    func poll(
+        _ consumer: any EventConsumer, count: Int, file: String = #fileID, line: UInt = #line
+    ) async throws -> [ConsumerRecord] {
+        var records: [ConsumerRecord] = []
+        let deadline = clock.monotonicNow + Self.patience
+        while records.count < count {
+            guard clock.monotonicNow < deadline else {
+                throw ContractFailure(
+                    "only \(records.values) of \(count) records within \(Self.patience)", file: file, line: line)
+            }
+            records += try await consumer.poll(maximumRecords: 100, timeout: .milliseconds(200))
+        }
+        return records
+    }
+
+    /// What a consumer gets within a while.
+    func pollQuietly(_ consumer: any EventConsumer) async throws -> [ConsumerRecord] {
+        var records: [ConsumerRecord] = []
+        let deadline = clock.monotonicNow + Self.quietSpan
+        while clock.monotonicNow < deadline {
+            records += try await consumer.poll(maximumRecords: 100, timeout: .milliseconds(100))
+        }
+        return records
+    }
+
     /// Polls members in turn, as their processes would, until a condition holds.
     func poll(
         _ members: GroupMember..., until what: String, within patience: Nanoseconds = KafkaStage.patience,
@@ -194,6 +254,15 @@ final class KafkaStage: Sendable {
         }
         throw ContractFailure("\(what) must fail with \(code), but succeeded", file: file, line: line)
     }
+}
+
+extension KafkaErrorCode {
+    static let invalidGroupID = KafkaErrorCode(rawValue: 24)
+    /// The client's own codes, with librdkafka's numbers.
+    static let messageTimedOut = KafkaErrorCode(rawValue: -192)
+    static let unknownPartition = KafkaErrorCode(rawValue: -190)
+    static let wrongState = KafkaErrorCode(rawValue: -172)
+    static let noOffset = KafkaErrorCode(rawValue: -168)
 }
 
 extension [ConsumerRecord] {

@@ -2,6 +2,7 @@
     import AdapterKafka
     import AdapterPostgres
     import AdapterSystem
+    import Foundation
     import Ports
 
     /// The real servers that the environment names: POSTGRES_URL, KAFKA_BOOTSTRAP, CONNECT_URL; REAL_STACK for the cases

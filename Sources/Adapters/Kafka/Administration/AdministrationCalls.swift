@@ -139,8 +139,14 @@
                 let code = rd_kafka_query_watermark_offsets(
                     client.raw, partition.topic, partition.partition, &earliest, &latest,
                     min(remainingMilliseconds, 5_000))
-                guard code == RD_KAFKA_RESP_ERR_NO_ERROR else { return .failure(LibraryError(code)) }
-                return .success(LogOffsets(earliest: earliest, latest: latest))
+                switch code {
+                case RD_KAFKA_RESP_ERR_NO_ERROR: return .success(LogOffsets(earliest: earliest, latest: latest))
+                // A topic that has only just been created is not known everywhere.
+                case RD_KAFKA_RESP_ERR__UNKNOWN_PARTITION, RD_KAFKA_RESP_ERR__UNKNOWN_TOPIC,
+                    RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART:
+                    return .failure(LibraryError(RD_KAFKA_RESP_ERR_LEADER_NOT_AVAILABLE, KafkaErrors.description(code)))
+                default: return .failure(LibraryError(code))
+                }
             }
         }
 

@@ -27,12 +27,17 @@
         var pauseChanges: [TopicPartition: Bool] = [:]
         /// Where to begin in partitions that the listener is being told of; `nil` outside of that.
         var startingPositions: [TopicPartition: Int64]?
+        /// When the last poll ended, in ``AdapterSystem/SocketReactor/now``.
+        var lastPollAt: Int64?
+        /// The group has dropped this member for not polling: what it is told to give up may have another owner.
+        var isOverdue = false
 
         var isSubscribed: Bool { !topics.isEmpty }
 
         /// Partitions have come to this member.
         mutating func assign(_ new: [TopicPartition]) {
             membership = .member
+            isOverdue = false
             for partition in new where partitions[partition] == nil { partitions[partition] = Partition() }
         }
 

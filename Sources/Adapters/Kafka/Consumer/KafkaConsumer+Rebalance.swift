@@ -40,14 +40,16 @@
 
         private func give(_ event: RebalanceEvent) async {
             let gone = event.partitions
-            let listener = state.withLock { $0.listener }
+            let (listener, isOverdue) = state.withLock { ($0.listener, $0.isOverdue) }
+            // librdkafka joins in the background: what it says of a rebalance may be from before the member was dropped.
+            let isLoss = event.isLoss || isOverdue
             if !gone.isEmpty {
-                if event.isLoss { await listener.onLost(gone) } else { await listener.onRevoked(gone) }
+                if isLoss { await listener.onLost(gone) } else { await listener.onRevoked(gone) }
             }
             state.withLock { state in
                 state.drop(gone)
                 // Eager: everything is given up before joining again.
-                if event.isLoss || !event.isCooperative { state.membership = .joining }
+                if isLoss || !event.isCooperative { state.membership = .joining }
             }
             let list = PartitionList(gone)
             let client = connection.client

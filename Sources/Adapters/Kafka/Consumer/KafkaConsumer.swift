@@ -56,7 +56,7 @@
             configuration.set("session.timeout.ms", settings.sessionTimeout)
             configuration.set("heartbeat.interval.ms", settings.heartbeatInterval)
             // librdkafka takes none shorter than the session.
-            configuration.set("max.poll.interval.ms", max(settings.maximumPollInterval, settings.sessionTimeout))
+            configuration.set("max.poll.interval.ms", pollInterval(settings))
             configuration.set("fetch.wait.max.ms", settings.fetchMaximumWait)
             configuration.set("max.partition.fetch.bytes", settings.maximumPartitionFetchBytes)
             configuration.set("fetch.error.backoff.ms", 100)
@@ -64,6 +64,11 @@
             configuration.set("socket.timeout.ms", max(.seconds(30), settings.fetchMaximumWait + .seconds(1)))
             return configuration
         }
+
+        private static func pollInterval(_ settings: ConsumerSettings) -> Nanoseconds {
+            max(settings.maximumPollInterval, settings.sessionTimeout)
+        }
+        private var pollInterval: Nanoseconds { Self.pollInterval(settings) }
 
         /// The latest statistics, once there are some. They come with polls.
         public var statistics: KafkaStatistics? { connection.journal.statistics }
@@ -128,7 +133,11 @@
             try state.withLock { state in
                 if let refusal = state.refusal { throw refusal }
                 if state.membership == .none, state.isSubscribed { state.membership = .joining }
+                if let last = state.lastPollAt, SocketReactor.now - last > pollInterval.rawValue {
+                    state.isOverdue = true
+                }
             }
+            defer { state.withLock { $0.lastPollAt = SocketReactor.now } }
             try await applyPauses()
             let deadline = SocketReactor.now + timeout.rawValue
             while true {
@@ -147,7 +156,7 @@
                     let now = SocketReactor.now
                     guard now < deadline else { return [] }
                     // A look now and then shows librdkafka that the application is still there (max.poll.interval.ms).
-                    let sign = now + settings.maximumPollInterval.rawValue / 2
+                    let sign = now + pollInterval.rawValue / 2
                     try await connection.wait(until: min(deadline, sign))
                 }
             }

@@ -3,8 +3,10 @@ package import Ports
 /// What happens to a client object.
 package enum ClientEvent: Sendable {
     case response(from: NodeID, Channel, KafkaResponse)
-    /// A connection that the client opened was refused, reset or timed out.
+    /// A connection that was open was reset or timed out: what was sent on it may have arrived.
     case connectionFailed(NodeID, Channel)
+    /// A connection was never open: what was to be sent on it has not arrived.
+    case connectionRefused(NodeID, Channel)
     case timerFired
 }
 

@@ -111,6 +111,8 @@ struct ClientNetwork<Context: Sendable>: ~Copyable, Sendable {
             }
         case .connectionFailed(let node, let channel):
             return fail(node, channel, .transport, now: now)
+        case .connectionRefused(let node, let channel):
+            return fail(node, channel, .brokerNotAvailable, now: now)
         case .timerFired:
             wakeUp.fired(now: now)
             var incoming: [Incoming] = []

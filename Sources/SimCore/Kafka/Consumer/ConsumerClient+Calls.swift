@@ -11,6 +11,10 @@ extension ConsumerClient {
             effects.append(.complete(call, .failed(error)))
             return
         }
+        if isFatal, let pollError {
+            effects.append(.complete(call, .failed(pollError)))
+            return
+        }
         if let membership, !membership.topics.isEmpty, !membership.isInGeneration {
             // Not part of any generation: joining, or dropped from the group (CommitFailedException).
             let isJoining = if case .joining = membership.state { true } else { false }

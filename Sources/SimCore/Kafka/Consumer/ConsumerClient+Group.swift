@@ -125,6 +125,7 @@ extension ConsumerClient {
         switch error {
         case .none:
             membership!.state = .assigned(assigned)
+            membership!.lastGeneration = (membership!.memberID, membership!.generation)
             membership!.isPrepared = false
             membership!.lastHeartbeatAt = now
             membership!.nextHeartbeatAt = now + settings.heartbeatInterval

@@ -45,6 +45,8 @@ package struct ConsumerClient: ~Copyable, Sendable {
     var formerPositions: [PartitionID: Int64] = [:]
     /// Assigned by hand to topics that the metadata does not know yet.
     var waitingForMetadata: [CommittedOffset] = []
+    /// Those of them that are paused.
+    var pausedBeforeMetadata: [TopicPartition] = []
     var fetchers: [ConsumerFetcher] = []
     var poll: Poll?
     /// The listener's callback that is running, and what follows it.
@@ -105,6 +107,7 @@ package struct ConsumerClient: ~Copyable, Sendable {
         guard membership == nil else { return .refused("assign after subscribe: use a consumer of its own") }
         guard closing == nil else { return .refused("this consumer is closed; open another") }
         partitions.removeAll()
+        pausedBeforeMetadata.removeAll()
         waitingForMetadata = positions
         network.requestMetadata()
         resolveManualAssignment()
@@ -120,7 +123,10 @@ package struct ConsumerClient: ~Copyable, Sendable {
                 waitingForMetadata.append(position)
                 continue
             }
-            insert(ConsumerPartition(id: id, topicPartition: position.topicPartition, position: .at(position.offset)))
+            var partition = ConsumerPartition(
+                id: id, topicPartition: position.topicPartition, position: .at(position.offset))
+            partition.isPaused = pausedBeforeMetadata.contains(position.topicPartition)
+            insert(partition)
         }
         if !waitingForMetadata.isEmpty { network.requestMetadata() }
     }
@@ -162,8 +168,14 @@ package struct ConsumerClient: ~Copyable, Sendable {
 
     private mutating func setPaused(_ names: [TopicPartition], _ isPaused: Bool) -> EventLogError? {
         for name in names {
-            guard let index = index(of: name) else { return notAssigned(name) }
-            partitions[index].isPaused = isPaused
+            if let index = index(of: name) {
+                partitions[index].isPaused = isPaused
+            } else if waitingForMetadata.contains(where: { $0.topicPartition == name }) {
+                pausedBeforeMetadata.removeAll { $0 == name }
+                if isPaused { pausedBeforeMetadata.append(name) }
+            } else {
+                return notAssigned(name)
+            }
         }
         return nil
     }
@@ -171,6 +183,10 @@ package struct ConsumerClient: ~Copyable, Sendable {
     package mutating func seek(
         to position: CommittedOffset, now: Instant, effects: inout [ClientEffect]
     ) -> EventLogError? {
+        if let waiting = waitingForMetadata.firstIndex(where: { $0.topicPartition == position.topicPartition }) {
+            waitingForMetadata[waiting] = position
+            return nil
+        }
         guard let index = index(of: position.topicPartition) else { return notAssigned(position.topicPartition) }
         partitions[index].seek(to: position.offset)
         settle(now: now, effects: &effects)
@@ -186,12 +202,16 @@ package struct ConsumerClient: ~Copyable, Sendable {
 
     /// Offset of the next record that a poll returns; `nil` while there is none.
     package func position(_ name: TopicPartition) -> Int64? {
-        guard let index = index(of: name) else { return nil }
+        guard let index = index(of: name) else {
+            return waitingForMetadata.first { $0.topicPartition == name }?.offset
+        }
         if let offset = partitions[index].offset { return offset }
         return defects.contains(.keepsPositionAfterRevoke) ? formerPositions[partitions[index].id] : nil
     }
 
-    package var assignment: [TopicPartition] { partitions.map(\.topicPartition).sorted() }
+    package var assignment: [TopicPartition] {
+        (partitions.map(\.topicPartition) + waitingForMetadata.map(\.topicPartition)).sorted()
+    }
 
     /// Who this consumer is within its group, for a transaction.
     package var groupMetadata: ConsumerGroupMetadata? {
@@ -201,8 +221,8 @@ package struct ConsumerClient: ~Copyable, Sendable {
             }
         }
         return ConsumerGroupMetadata(
-            group: membership.group, memberID: membership.memberID, instanceID: settings.groupInstanceID,
-            generation: membership.generation)
+            group: membership.group, memberID: membership.lastGeneration.memberID,
+            instanceID: settings.groupInstanceID, generation: membership.lastGeneration.number)
     }
 
     // MARK: Events

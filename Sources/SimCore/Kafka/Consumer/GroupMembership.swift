@@ -16,6 +16,9 @@ struct GroupMembership: Sendable {
     var state: State = .unjoined
     var memberID = ""
     var generation: Int32 = -1
+    /// Who it was in the last generation that it was part of: what its offsets in a transaction are fenced by, also when
+    /// the group has gone on without it (ConsumerCoordinator.groupMetadata).
+    var lastGeneration: (memberID: String, number: Int32) = ("", -1)
     var coordinator: NodeID?
     var isFindingCoordinator = false
     /// The group rebalances, or the subscription changed: the next poll joins again.

@@ -26,7 +26,9 @@ final class KafkaClientHost<Machine: ~Copyable>: EventHandler {
         connections = KafkaConnections(cluster, process: context.process)
         handler = simulation.register(self, process: context.process)
         connections.received = { [unowned self] in handle(.response(from: $0, $1, $2)) }
-        connections.failed = { [unowned self] in handle(.connectionFailed($0, $1)) }
+        connections.failed = { [unowned self] node, channel, wasOpen in
+            handle(wasOpen ? .connectionFailed(node, channel) : .connectionRefused(node, channel))
+        }
     }
 
     // MARK: Calls

@@ -16,7 +16,7 @@ final class KafkaConnections: ConnectionDelegate {
     private var outgoing: ContiguousArray<Outgoing> = []
     /// Called with what comes back, and with connections that failed.
     var received: (NodeID, Channel, KafkaResponse) -> Void = { _, _, _ in }
-    var failed: (NodeID, Channel) -> Void = { _, _ in }
+    var failed: (NodeID, Channel, _ wasOpen: Bool) -> Void = { _, _, _ in }
 
     init(_ cluster: SimulatedKafkaCluster, process: ProcessID) {
         self.cluster = cluster
@@ -71,6 +71,6 @@ final class KafkaConnections: ConnectionDelegate {
     func connectionEnded(_ connection: ConnectionID, side: ConnectionSide, _ end: ConnectionEnd) {
         guard let index = outgoing.firstIndex(where: { $0.connection == connection }) else { return }
         let gone = outgoing.remove(at: index)
-        failed(gone.node, gone.channel)
+        failed(gone.node, gone.channel, gone.isOpen)
     }
 }

@@ -40,7 +40,7 @@ final class KafkaNodeHost: EventHandler, ProcessObserver, ConnectionDelegate {
         handler = simulation.register(self, process: process)
         connections = KafkaConnections(cluster, process: process)
         connections.received = { [unowned self] in handle(.response(from: $0, $1, $2)) }
-        connections.failed = { [unowned self] in handle(.connectionFailed($0, $1)) }
+        connections.failed = { [unowned self] node, channel, _ in handle(.connectionFailed(node, channel)) }
         simulation.observe(process, by: self)
     }
 

@@ -18,8 +18,10 @@ struct ProducerBatch: Sendable {
     var identity: ProducerIdentity = .none
     /// -1 until it is sent first, and without idempotence.
     var baseSequence: Int32 = -1
-    /// How often it was sent. More than once: an earlier attempt may have been written although it seemed to fail.
+    /// How often it was sent.
     var attempts = 0
+    /// An attempt may have been written although it seemed to fail.
+    var isInDoubt = false
     /// The request that it was last sent with.
     var serial: Int64 = -1
     var retryAt: Instant?

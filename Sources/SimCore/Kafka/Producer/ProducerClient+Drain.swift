@@ -168,6 +168,7 @@ extension ProducerClient {
         if error == .outOfOrderSequenceNumber { outOfOrderCount += 1 }
         var batch = batch
         batch.lastError = error
+        if !isRefusal(error) { batch.isInDoubt = true }
         let isExpired = now - batch.createdAt >= settings.deliveryTimeout
         guard !isExpired, mayRetry(batch, index, error), transaction.state != .aborting else {
             return giveUp(batch, index, error, now: now, effects: &effects)
@@ -195,19 +196,19 @@ extension ProducerClient {
     }
 
     private func describe(_ batch: ProducerBatch, _ index: Int, _ code: KafkaErrorCode) -> EventLogError {
-        // A broker that refuses the only attempt has not written it; anything else leaves a doubt.
-        let wasNeverWritten = batch.attempts == 0 || (batch.attempts == 1 && isRefusal(batch.lastError))
         let name = partitions[index].topicPartition
         let cause = batch.lastError == .none ? "" : "; the last attempt failed with \(batch.lastError)"
         let message =
             code == .messageTimedOut
             ? "\(batch.records.count) records for \(name) were not acknowledged within \(settings.deliveryTimeout)\(cause)"
             : "\(name) refused \(batch.records.count) records with error \(code)"
-        let isFatal =
-            (code == .invalidProducerEpoch && !isTransactional) || code == .producerFenced
-            || (code == .outOfOrderSequenceNumber && defects.contains(.leavesSequenceGap))
+        // A broker that knows a higher epoch says that there is a newer producer. As librdkafka, which production uses; a
+        // Java client aborts first, and learns the same from the coordinator (KIP-588).
+        let isFenced = code == .invalidProducerEpoch || code == .producerFenced
+        let isFatal = isFenced || (code == .outOfOrderSequenceNumber && defects.contains(.leavesSequenceGap))
         return EventLogError(
-            code, message, outcome: wasNeverWritten ? .noEffect : .unknown, isFatal: isFatal,
+            isFenced && isTransactional ? .producerFenced : code, message,
+            outcome: batch.isInDoubt ? .unknown : .noEffect, isFatal: isFatal,
             requiresAbort: isTransactional && !isFatal)
     }
 
@@ -225,12 +226,12 @@ extension ProducerClient {
         guard let fatalError else { return }
         for index in partitions.indices where partitions[index].isKnown {
             closeOpenBatch(index)
-            let batches = partitions[index].inFlight + partitions[index].queue
+            let batches = partitions[index].inFlight.inDoubt + partitions[index].queue
             partitions[index].inFlight = []
             partitions[index].queue = []
             for batch in batches {
                 let error = EventLogError(
-                    fatalError.code, fatalError.message, outcome: batch.attempts == 0 ? .noEffect : .unknown,
+                    fatalError.code, fatalError.message, outcome: batch.isInDoubt ? .unknown : .noEffect,
                     isFatal: true)
                 for destination in batch.destinations { resolve(destination, nil, error, effects: &effects) }
             }
@@ -266,7 +267,7 @@ extension ProducerClient {
             let oldest = now - settings.deliveryTimeout
             if partitions[index].hasOpenBatch, partitions[index].open.createdAt <= oldest { closeOpenBatch(index) }
             let overdue =
-                partitions[index].inFlight.filter { $0.createdAt <= oldest }
+                partitions[index].inFlight.filter { $0.createdAt <= oldest }.inDoubt
                 + partitions[index].queue.filter { $0.createdAt <= oldest }
             guard !overdue.isEmpty else { continue }
             partitions[index].inFlight.removeAll { $0.createdAt <= oldest }
@@ -284,5 +285,16 @@ extension ProducerClient {
             effects.append(.complete(call, .failed(error)))
         }
         expireTransactionCalls(now: now, effects: &effects)
+    }
+}
+
+extension [ProducerBatch] {
+    /// Batches that were sent and will not be heard of any more.
+    fileprivate var inDoubt: [ProducerBatch] {
+        map { batch in
+            var batch = batch
+            batch.isInDoubt = true
+            return batch
+        }
     }
 }

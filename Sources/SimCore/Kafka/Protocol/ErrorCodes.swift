@@ -41,7 +41,7 @@ extension KafkaErrorCode {
     var invalidatesMetadata: Bool {
         switch self {
         case .unknownTopicOrPartition, .leaderNotAvailable, .notLeaderOrFollower, .fencedLeaderEpoch,
-            .unknownLeaderEpoch, .storageError, .transport, .requestTimedOutLocally:
+            .unknownLeaderEpoch, .storageError, .transport, .requestTimedOutLocally, .brokerNotAvailable:
             true
         default:
             false
