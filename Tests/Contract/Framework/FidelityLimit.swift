@@ -56,6 +56,35 @@ struct FidelityLimit: Sendable {
             .postgres, "A cancel request travels on a connection of its own",
             "the simulated one travels on the connection that it is about, so it comes neither too late nor alone"),
         .notModelled(
+            .debezium, "TRUNCATE events (op t) and logical messages (op m)", "the database port has neither"),
+        .notModelled(
+            .debezium, "Incremental and ad-hoc snapshots, signals, notifications",
+            "the connector is used for an outbox, which needs none"),
+        .notModelled(
+            .debezium, "REPLICA IDENTITY other than DEFAULT, column filters, unavailable values",
+            "the simulated server logs keys and whole new rows"),
+        .notModelled(
+            .debezium, "Schemas in records, Avro, other converters than JSON and String",
+            "records are compared as JSON without schemas"),
+        .notModelled(
+            .debezium, "Other single message transformations than the Outbox Event Router", "the shop has no other"),
+        .notModelled(
+            .debezium, "lsn.flush.mode other than connector, exactly.once.support",
+            "the defaults are modelled: at least once"),
+        .notModelled(
+            .debezium, "A snapshot of an existing slot reads the log's position in its own transaction",
+            "the simulated connector reads it before: it repeats where a real one may lose a commit in between"),
+        .notModelled(
+            .debezium, "Two workers of one group, and the rebalance between them",
+            "one simulated process is one worker with one task"),
+        .notModelled(.kafka, "KRaft's quorum of controllers", "the simulated controller is one process"),
+        .notModelled(
+            .kafka, "The transaction protocol of KIP-890, the group protocol of KIP-848, share groups",
+            "the protocols before them are modelled"),
+        .notModelled(
+            .kafka, "Quotas, access control, compression, tiered storage, several log directories",
+            "none of them changes what a client may conclude"),
+        .notModelled(
             .postgres, "Transaction id wraparound, vacuum, bloat, planner choices, and what statements cost in CPU",
             "statements take no virtual time of their own"),
     ]
