@@ -129,6 +129,6 @@ let package = Package(
                 "Ports", "SimCore", "Testbed", "AdapterJSON", "AdapterSystem", "AdapterPostgres", "AdapterKafka",
                 "AdapterHTTP",
             ],
-            path: "Tests/Contract", swiftSettings: settings),
+            path: "Tests/Contract", exclude: ["Debezium/recorded.json"], swiftSettings: settings),
     ]
 )

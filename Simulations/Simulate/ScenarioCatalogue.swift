@@ -52,7 +52,7 @@ enum ScenarioCatalogue {
     static let entries: [Entry] =
         ShopScenarios.entries.map { entry in
             Entry(
-                name: entry.name, summary: entry.summary, options: ["orders", "workload", "bug"],
+                name: entry.name, summary: entry.summary, options: ["orders", "workload", "bug", "cdc"],
                 make: { ShopScenarios.make(entry, try shopOptions($0)) })
         } + [
             Entry(
@@ -86,6 +86,7 @@ enum ScenarioCatalogue {
             shop = ShopOptions(log: try bundledLog.get())
         }
         shop.orderCount = try options.integer("orders", default: shop.orderCount, in: 1...100_000_000)
+        shop.publisher = try options.choice("cdc", default: shop.publisher)
         if let bug = options.values["bug"] { try ShopBugs.plant(bug, into: &shop) }
         return shop
     }

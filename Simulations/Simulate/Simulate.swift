@@ -5,8 +5,7 @@ import Foundation
 enum Simulate {
     static let commands: [any (Command & Sendable).Type] = [
         RunCommand.self, ReplayCommand.self, MergeCommand.self, BenchCommand.self, HistoryCommand.self,
-        ScenariosCommand.self,
-        FaultsCommand.self,
+        ScenariosCommand.self, FaultsCommand.self, FidelityCommand.self,
     ]
 
     static func main() {

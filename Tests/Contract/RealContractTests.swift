@@ -24,6 +24,14 @@
             .timeLimit(.minutes(6)), arguments: chosen(KafkaCases.all))
         func kafka(_ contractCase: ContractCase) async throws { try await run(contractCase) }
 
+        @Test(
+            "Debezium",
+            .enabled(
+                if: RealWorld.hasConnect,
+                "skipped: CONNECT_URL, KAFKA_BOOTSTRAP and POSTGRES_URL are not all set, so there is no real connector"),
+            .timeLimit(.minutes(4)), arguments: chosen(DebeziumCases.all))
+        func debezium(_ contractCase: ContractCase) async throws { try await run(contractCase) }
+
         private func run(_ contractCase: ContractCase) async throws {
             let world = RealWorld()
             let clock = ContinuousClock()

@@ -8,6 +8,9 @@ struct SimulatedContractTests {
     @Test("PostgreSQL", arguments: PostgresCases.all)
     func postgres(_ contractCase: ContractCase) throws { try run(contractCase) }
 
+    @Test("Debezium", arguments: DebeziumCases.all)
+    func debezium(_ contractCase: ContractCase) throws { try run(contractCase) }
+
     private func run(_ contractCase: ContractCase) throws {
         try ResultsFile.recording(contractCase, world: "simulated", versions: nil) {
             try SimulatedWorld.run(contractCase, seed: 1)

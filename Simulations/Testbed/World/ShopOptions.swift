@@ -2,6 +2,14 @@ package import Outbox
 package import Ports
 package import Workloads
 
+/// What publishes the outboxes.
+package enum ShopPublisher: String, Sendable, CaseIterable {
+    /// The relay of the Outbox library.
+    case relay
+    /// Debezium's connector with the Outbox Event Router.
+    case debezium
+}
+
 /// What a run of the shop is set to, before its seed draws the rest.
 package struct ShopOptions: Sendable {
     package var orderCount = 100
@@ -20,6 +28,8 @@ package struct ShopOptions: Sendable {
     /// life, its sweep, the customer who pays late, retries, and the restart of what was down.
     package var livenessBound = Nanoseconds.minutes(20)
     package var faults: [ShopFaults] = []
+    /// What publishes the outboxes.
+    package var publisher = ShopPublisher.relay
     /// A mistake to be planted.
     package var mistakes: PlantedMistakes = []
     /// Mistakes of the cluster's configuration.

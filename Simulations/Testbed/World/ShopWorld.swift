@@ -131,6 +131,10 @@ final class ShopWorld: @unchecked Sendable {
         for name in Self.serviceNames where name != "notification" {
             simulation.addProcess("cdc-\(name)", startsWithRun: false, onError: .restart(after: .seconds(1))) {
                 [self] context in
+                if options.publisher == .debezium {
+                    return try await SimulatedDebezium.run(
+                        try connectorSettings(name), from: databases[name]!, to: kafka, context)
+                }
                 var settings = OutboxRelaySettings(slotName: "\(name)_outbox")
                 settings.mistakes = options.mistakes
                 let relay = OutboxRelay(
@@ -139,6 +143,23 @@ final class ShopWorld: @unchecked Sendable {
                 try await relay.run()
             }
         }
+    }
+
+    /// As deploy/ sets the real connector.
+    private func connectorSettings(_ service: String) throws -> DebeziumSettings {
+        var settings = DebeziumSettings(
+            connectorName: "\(service)-outbox", topicPrefix: service, slotName: "\(service)_outbox",
+            tables: [OutboxTable.table])
+        var router = OutboxRouterSettings()
+        try router.place(OutboxTable.debeziumFieldPlacement)
+        router.expandsJSON = true
+        settings.outboxRouter = router
+        settings.heartbeatInterval = .seconds(10)
+        settings.pollInterval = .milliseconds(50)
+        settings.offsetTopic = "connect-offsets-\(service)"
+        settings.topicCreation = .init(
+            partitionCount: 1, replicationFactor: Int16(min(3, options.brokerCount)))
+        return settings
     }
 
     private func addGateway() {

@@ -10,6 +10,9 @@ protocol ContractWorld: Sendable {
     func makeDatabase(_ options: DatabaseOptions) async throws -> any DatabaseServer
     /// Three brokers, all of them up and in sync.
     func makeEventLogCluster() async throws -> any EventLogCluster
+    /// A connector that publishes a database's changes to a Kafka of its own or shared with no other running case. Not
+    /// started.
+    func makeConnector(_ options: ConnectorOptions, on server: any DatabaseServer) async throws -> any ConnectorServer
 }
 
 /// A world is made for some kinds of server; cases of other kinds are not run in it.
@@ -19,6 +22,9 @@ extension ContractWorld {
     }
     func makeEventLogCluster() async throws -> any EventLogCluster {
         throw ContractFailure("the \(name) world has no event log here")
+    }
+    func makeConnector(_ options: ConnectorOptions, on server: any DatabaseServer) async throws -> any ConnectorServer {
+        throw ContractFailure("the \(name) world has no connector here")
     }
 }
 

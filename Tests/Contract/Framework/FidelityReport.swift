@@ -49,6 +49,10 @@ struct FidelityReport {
 
     var bytes: [UInt8] {
         let lines = cases.keys.sorted().compactMap { cases[$0].map { JSONWriter.text($0) } }
-        return Array("{\"cases\": [\n\(lines.joined(separator: ",\n"))\n]}\n".utf8)
+        let limits = FidelityLimit.all.map { JSONWriter.text($0.document) }
+        let parts = [("cases", lines), ("limits", limits)].map { name, lines in
+            "\"\(name)\": [\n\(lines.joined(separator: ",\n"))\n]"
+        }
+        return Array("{\(parts.joined(separator: ",\n"))}\n".utf8)
     }
 }

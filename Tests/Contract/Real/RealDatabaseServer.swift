@@ -6,7 +6,10 @@
 
     /// A schema of its own (much cheaper than a database) in the real PostgreSQL database of `POSTGRES_URL`.
     final class RealDatabaseServer: DatabaseServer {
-        private let name: String
+        /// The schema's name.
+        let name: String
+        /// The server's URL, as the environment gives it.
+        let address: String
         private let settings: PostgresSettings
         private let maintenanceSettings: PostgresSettings
         /// A client of the server's own database; a new one after each clean shutdown.
@@ -23,6 +26,7 @@
 
         init(_ options: DatabaseOptions, server: PostgresURL, part: String, stack: RealStack?) async throws {
             name = "contract_\(RandomIdentifiers().next().low)"
+            address = RealWorld.variable("POSTGRES_URL") ?? ""
             self.stack = stack
             self.part = part
             maintenanceSettings = PostgresSettings(url: server)
@@ -43,6 +47,13 @@
             for publication in ["contract", "contract_2"] {
                 _ = try? await maintenance.administer("DROP PUBLICATION IF EXISTS \(publication)")
             }
+        }
+
+        /// Drops what a connector has left.
+        func dropReplication(_ slot: String) async {
+            _ = try? await maintenance.administer(
+                "SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots WHERE slot_name = $1", [slot])
+            _ = try? await maintenance.administer("DROP PUBLICATION IF EXISTS \(slot)")
         }
 
         private var maintenance: PostgresDatabase { maintenanceClient.withLock { $0 } }

@@ -14,6 +14,7 @@
         static func variable(_ name: String) -> String? { ContractEnvironment.variable(name) }
 
         static var hasPostgres: Bool { variable("POSTGRES_URL") != nil }
+        static var hasConnect: Bool { hasPostgres && hasKafka && variable("CONNECT_URL") != nil }
         static var hasKafka: Bool { variable("KAFKA_BOOTSTRAP") != nil }
 
         /// What the servers of an area call themselves.
@@ -21,7 +22,8 @@
             switch area {
             case .postgres: "PostgreSQL \(try await Self.postgresVersion())"
             case .kafka: Self.kafkaVersion
-            case .debezium, .http: "unknown"
+            case .debezium: try await Self.debeziumVersion()
+            case .http: "unknown"
             }
         }
 
@@ -44,6 +46,11 @@
             return "Kafka \(library.dropFirst("kafka-clients-".count).dropLast(".jar".count)), \(client)"
         }
 
+        private static func debeziumVersion() async throws -> String {
+            guard let url = variable("CONNECT_URL") else { return "unknown" }
+            return try await ConnectWorker(url).debeziumVersion()
+        }
+
         func makeEventLogCluster() async throws -> any EventLogCluster {
             guard let bootstrap = Self.variable("KAFKA_BOOTSTRAP") else {
                 throw ContractFailure("KAFKA_BOOTSTRAP is not set")
@@ -51,6 +58,17 @@
             let cluster = RealEventLogCluster(bootstrap: bootstrap, stack: RealStack.fromEnvironment)
             try await cluster.settle()
             return cluster
+        }
+
+        func makeConnector(
+            _ options: ConnectorOptions, on server: any DatabaseServer
+        ) async throws -> any ConnectorServer {
+            guard let server = server as? RealDatabaseServer, let url = Self.variable("CONNECT_URL"),
+                let bootstrap = Self.variable("KAFKA_BOOTSTRAP")
+            else { throw ContractFailure("CONNECT_URL and KAFKA_BOOTSTRAP are not both set") }
+            return RealConnector(
+                options, server, worker: try ConnectWorker(url), bootstrap: bootstrap,
+                stack: RealStack.fromEnvironment)
         }
 
         func makeDatabase(_ options: DatabaseOptions) async throws -> any DatabaseServer {

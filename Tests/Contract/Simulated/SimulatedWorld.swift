@@ -31,4 +31,8 @@ struct SimulatedWorld: ContractWorld {
     func makeDatabase(_ options: DatabaseOptions) async throws -> any DatabaseServer {
         SimulatedDatabaseServer(postgres, context: context, options: options)
     }
+
+    func makeConnector(_ options: ConnectorOptions, on server: any DatabaseServer) async throws -> any ConnectorServer {
+        SimulatedConnector(options, postgres, context)
+    }
 }

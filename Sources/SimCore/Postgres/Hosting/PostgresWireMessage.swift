@@ -59,7 +59,7 @@ enum PostgresWireMessage {
 
     private static func describe(_ request: ReplicationRequest) -> String {
         switch request {
-        case .createSlot(let name, _): "create slot \(name)"
+        case .createSlot(let name, _, _): "create slot \(name)"
         case .dropSlot(let name): "drop slot \(name)"
         case .slot(let name): "look at slot \(name)"
         case .currentPosition: "position"

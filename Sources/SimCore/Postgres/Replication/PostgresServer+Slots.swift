@@ -11,6 +11,7 @@ extension PostgresServer {
         var barrier: UInt64
         /// The WAL that is reserved for it.
         var restartLSN: LSN
+        var exportsSnapshot: Bool
     }
 
     mutating func receiveReplication(
@@ -19,7 +20,8 @@ extension PostgresServer {
         switch command {
         case .grant(let credit): grant(credit, session)
         case .confirm(let position): confirm(position, session)
-        case .createSlot(let name, let tables): createSlot(session, request, name, tables)
+        case .createSlot(let name, let tables, let exportsSnapshot):
+            createSlot(session, request, name, tables, exportsSnapshot)
         case .dropSlot(let name): dropSlot(session, name)
         case .slot(let name):
             let index = slots.firstIndex { $0.name == name }
@@ -35,7 +37,7 @@ extension PostgresServer {
     // MARK: Creating and dropping
 
     private mutating func createSlot(
-        _ session: Int, _ request: PostgresRequestID, _ name: String, _ tableNames: [String]
+        _ session: Int, _ request: PostgresRequestID, _ name: String, _ tableNames: [String], _ exportsSnapshot: Bool
     ) {
         guard isValidSlotName(name) else {
             let text = "replication slot name \"\(name)\" contains invalid character"
@@ -59,7 +61,7 @@ extension PostgresServer {
         slotCreations.append(
             SlotCreation(
                 session: session, request: request, name: name, publishes: publishes, barrier: nextTransactionID,
-                restartLSN: wal.insertLSN))
+                restartLSN: wal.insertLSN, exportsSnapshot: exportsSnapshot))
         finishSlotCreations()
     }
 
@@ -87,20 +89,33 @@ extension PostgresServer {
         let oldestOpen = openTransactions.first?.id ?? .max
         var index = 0
         while index < slotCreations.count {
-            guard slotCreations[index].barrier <= oldestOpen else {
+            let firstInvisible = firstInvisibleCommit()
+            let isDecodedAlready = firstInvisible.map { $0.endLSN <= wal.flushedLSN } ?? false
+            guard slotCreations[index].barrier <= oldestOpen, !isDecodedAlready else {
                 index += 1
                 continue
             }
             // Decoding becomes consistent at a record of the running transactions, of which none needs to be waited for.
             logRunningTransactions()
             let creation = slotCreations.remove(at: index)
+            let position = firstInvisible?.commitLSN ?? wal.insertLSN
             slots.append(
                 LogicalSlot(
-                    name: creation.name, publishes: creation.publishes, at: wal.insertLSN,
+                    name: creation.name, publishes: creation.publishes, at: position,
                     restartLSN: creation.restartLSN))
             syncWAL()
-            finishRequest(creation.session, .position(wal.insertLSN))
+            if creation.exportsSnapshot { exportSnapshot(creation.session) }
+            finishRequest(creation.session, .position(position))
         }
+    }
+
+    /// The first commit record whose transaction nobody sees yet, since it is not durable: a slot that begins now has to hand
+    /// it out, or it would be neither in the slot nor in a snapshot taken now.
+    private func firstInvisibleCommit() -> PostgresCommitRecord? {
+        let ends = sessions.filter { $0.isInUse && $0.transaction.state == .committing }.map(\.transaction.commitEnd)
+        guard let first = ends.min() else { return nil }
+        for index in 0..<recentCommits.count where recentCommits[index].endLSN == first { return recentCommits[index] }
+        return nil
     }
 
     private mutating func dropSlot(_ session: Int, _ name: String) {

@@ -3,8 +3,9 @@ public import Ports
 /// Commands of the replication protocol and the functions on slots.
 /// Source: PostgreSQL documentation, 55.4 Streaming Replication Protocol, 9.28.6 Replication Management Functions.
 public enum ReplicationRequest: Sendable {
-    /// Replied to with `position`, where decoding begins.
-    case createSlot(name: String, tables: [String])
+    /// Replied to with `position`, where decoding begins. A slot that exports its snapshot lets the next transaction above
+    /// READ COMMITTED on this connection see exactly what was committed before.
+    case createSlot(name: String, tables: [String], exportsSnapshot: Bool = false)
     case dropSlot(name: String)
     case slot(name: String)
     /// `pg_current_wal_insert_lsn()`.

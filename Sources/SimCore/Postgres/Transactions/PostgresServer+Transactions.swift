@@ -11,9 +11,9 @@ extension PostgresServer {
         } else if let taken = sessions[session].transaction.snapshot {
             sequence = taken
         } else {
-            sequence = commitSequence
+            sequence = sessions[session].exportedSnapshot ?? commitSequence
             sessions[session].transaction.snapshot = sequence
-            holdSnapshot(session, sequence)
+            if sessions[session].exportedSnapshot == nil { holdSnapshot(session, sequence) }
             if sessions[session].transaction.isolation == .serializable { beginSerializable(session, sequence) }
         }
         return StatementSnapshot(sequence: sequence, ownStamp: VersionStamp.own(session: session))
@@ -31,7 +31,18 @@ extension PostgresServer {
         heldSnapshots.append(HeldSnapshot(session: session, sequence: sequence))
     }
 
+    /// Keeps what is committed now in sight of the session's next transaction.
+    mutating func exportSnapshot(_ session: Int) {
+        releaseSnapshot(session)
+        sessions[session].exportedSnapshot = commitSequence
+        holdSnapshot(session, commitSequence)
+    }
+
+    /// The newest transaction that has an id.
+    var newestTransactionID: UInt64 { nextTransactionID - 1 }
+
     mutating func releaseSnapshot(_ session: Int) {
+        sessions[session].exportedSnapshot = nil
         let index = sessions[session].heldSnapshot
         guard index >= 0 else { return }
         sessions[session].heldSnapshot = -1

@@ -118,6 +118,8 @@ extension PostgresServer {
         /// Sessions that wait for this one's transaction to end, plus one.
         var firstEndWaiter: UInt32 = 0
         var lastEndWaiter: UInt32 = 0
+        /// What its next transaction sees, exported by a slot.
+        var exportedSnapshot: UInt64?
         /// Index in the server's list of held snapshots; -1 when it holds none.
         var heldSnapshot: Int = -1
         /// The slot that it consumes, as an index; -1 for none.
