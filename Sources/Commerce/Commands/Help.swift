@@ -61,7 +61,8 @@ enum Help {
         let relayPort = Variables.port("cdc", 8_091)
         let databases = ShopComposition.serviceNames.map { Variables.postgresURL($0) }
         let servers = [
-            Variables.kafkaBootstrap, Variables.postgresConnections, Variables.topicPartitions,
+            Variables.kafkaBootstrap, Variables.sessionTimeout, Variables.postgresConnections,
+            Variables.topicPartitions,
             Variables.topicReplicas, Variables.topicMinimumInSync, Variables.startupTimeout,
         ]
         let http = [

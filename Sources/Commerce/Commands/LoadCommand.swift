@@ -24,11 +24,13 @@ struct LoadCommand {
         func run() async throws -> Int32 {
             let purchases = try options.purchases()
             let clients = try clients()
+            let products = try await products()
+            try await waitForPrices(products)
             let before = await usages(clients)
             let book = LoadBook(orderCount: options.orderCount)
             let customer = LoadCustomer(
                 orders: try client(OrderService.name), payments: try client(PaymentService.name), book: book,
-                products: try await products(), run: "load-\(RandomIdentifiers().next())")
+                products: products, run: "load-\(RandomIdentifiers().next())")
             let progress = LoadProgress(book, isShown: !options.isJSON)
             try await withThrowingTaskGroup(of: Void.self) { group in
                 group.addTask { try await progress.run() }
@@ -86,6 +88,35 @@ struct LoadCommand {
                     problem: "it has no items; start it with \(Variables.seedItems.name)=12")
             }
             return products
+        }
+
+        /// Waits until orders are taken for everything that is sold: a new item's price has to reach the order service first.
+        ///
+        /// Asks with a price that is wrong for certain, so that nothing is ordered: 404 while the product is not known, then 409.
+        private func waitForPrices(_ products: [LoadCustomer.Product]) async throws {
+            let orders = try client(OrderService.name)
+            let deadline = clock.monotonicNow + .seconds(60)
+            for product in products {
+                let wrongPrice: JSONValue =
+                    product.price == .decimal(unscaled: 1, scale: 2) ? 2 : .decimal(unscaled: 1, scale: 2)
+                let body: JSONValue = [
+                    "paymentMethod": "CARD",
+                    "items": [["productId": .string(product.id), "price": wrongPrice, "quantity": 1]],
+                ]
+                while true {
+                    let response = try? await orders.send(
+                        HTTPRequest(.post, "/orders", body: .json(body)), timeout: .seconds(10))
+                    if response?.status == 409 { break }
+                    guard clock.monotonicNow < deadline else {
+                        throw StartupError(
+                            what: "the order service of the shop at \(host)",
+                            problem:
+                                "it does not know item \(product.id) after 60 s, its last answer was \(response?.status ?? 0)"
+                        )
+                    }
+                    try await clock.sleep(for: .milliseconds(100))
+                }
+            }
         }
 
         // MARK: Orders

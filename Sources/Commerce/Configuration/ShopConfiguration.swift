@@ -20,6 +20,8 @@ struct ShopConfiguration: Sendable {
         shop.dispatchDelay = try environment.milliseconds(Variables.dispatchDelay)
         shop.deliveryDelay = try environment.milliseconds(Variables.deliveryDelay)
         shop.shippingSweepInterval = try environment.milliseconds(Variables.shippingSweep)
+        // Kafka's own 45 s are what a crash of a service would cost its customers.
+        shop.consumerLoop.consumer.sessionTimeout = try environment.milliseconds(Variables.sessionTimeout)
         shop.archiveRetention = .hours(Int64(try environment.integer(Variables.archiveRetention, in: 1...876_000)))
         host = try environment.text(Variables.listenHost)
         http = HTTPServerSettings(port: 0)

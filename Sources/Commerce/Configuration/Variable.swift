@@ -30,6 +30,9 @@ enum Variables {
     }
     static let postgresConnections = Variable(
         "POSTGRES_CONNECTIONS", default: "8", unit: "connections", "the most that a service opens to its database")
+    static let sessionTimeout = Variable(
+        "KAFKA_SESSION_TIMEOUT_MS", default: "10000", unit: "ms",
+        "after how long without a heartbeat others take a consumer's partitions over")
     static let topicPartitions = Variable(
         "TOPIC_PARTITIONS", default: "3", unit: "partitions", "of a topic that does not exist yet")
     static let topicReplicas = Variable(
