@@ -95,7 +95,7 @@ let package = Package(
         .target(
             name: "Examples", dependencies: ["Ports", "SimCore"], path: "Simulations/Examples", swiftSettings: settings),
         .executableTarget(
-            name: "simulate", dependencies: ["Ports", "SimCore", "Testbed", "Examples", "Workloads"],
+            name: "simulate", dependencies: ["Ports", "SimCore", "Domain", "Testbed", "Examples", "Workloads"],
             path: "Simulations/Simulate",
             swiftSettings: settings),
 
@@ -118,7 +118,7 @@ let package = Package(
         .testTarget(
             name: "DomainTests", dependencies: ["Ports", "Outbox", "Domain", "PortFakes"], swiftSettings: settings),
         .testTarget(
-            name: "TestbedTests", dependencies: ["Ports", "SimCore", "Outbox", "Domain", "Testbed"],
+            name: "TestbedTests", dependencies: ["Ports", "SimCore", "Outbox", "Domain", "Testbed", "Workloads"],
             swiftSettings: settings),
         .testTarget(
             name: "CommerceTests",

@@ -4,8 +4,8 @@ import Foundation
 @main
 enum Simulate {
     static let commands: [any (Command & Sendable).Type] = [
-        RunCommand.self, ReplayCommand.self, MergeCommand.self, BenchCommand.self, HistoryCommand.self,
-        ScenariosCommand.self, FaultsCommand.self, FidelityCommand.self,
+        RunCommand.self, ReplayCommand.self, MergeCommand.self, BugsCommand.self, BenchCommand.self,
+        HistoryCommand.self, ScenariosCommand.self, FaultsCommand.self, FidelityCommand.self,
     ]
 
     static func main() {

@@ -18,8 +18,8 @@ public struct PurchaseLogError: Error, Hashable, Sendable, CustomStringConvertib
     public var description: String { "line \(line): \(problem)" }
 }
 
-/// A purchase log: customer id, date (YYYYMMDD), pieces, value; separated by spaces, tabs or commas; lines ending in LF or
-/// CRLF; a header line is skipped.
+/// A purchase log: customer id, date (YYYYMMDD), pieces, value; separated by spaces, tabs or commas; lines ending in LF,
+/// CR LF or CR; a header line is skipped.
 public struct PurchaseLog: Sendable {
     /// In the order of the file.
     public let purchases: [Purchase]
@@ -94,7 +94,7 @@ private struct LineScanner {
         line += 1
         fields.removeAll(keepingCapacity: true)
         var start = position
-        while position < bytes.count, bytes[position] != UInt8(ascii: "\n") {
+        while position < bytes.count, !Self.isLineEnd(bytes[position]) {
             if Self.isSeparator(bytes[position]) {
                 if position > start { fields.append(start..<position) }
                 start = position + 1
@@ -102,13 +102,21 @@ private struct LineScanner {
             position += 1
         }
         if position > start { fields.append(start..<position) }
-        position += 1
+        skipLineEnd()
         return true
     }
 
+    /// CR LF is one end.
+    private mutating func skipLineEnd() {
+        let isCarriageReturn = position < bytes.count && bytes[position] == UInt8(ascii: "\r")
+        position += 1
+        if isCarriageReturn, position < bytes.count, bytes[position] == UInt8(ascii: "\n") { position += 1 }
+    }
+
+    private static func isLineEnd(_ byte: UInt8) -> Bool { byte == UInt8(ascii: "\n") || byte == UInt8(ascii: "\r") }
+
     private static func isSeparator(_ byte: UInt8) -> Bool {
         byte == UInt8(ascii: " ") || byte == UInt8(ascii: "\t") || byte == UInt8(ascii: ",")
-            || byte == UInt8(ascii: "\r")
     }
 
     /// Whether the first field is a word, as that of a header is.

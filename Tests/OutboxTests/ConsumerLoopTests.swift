@@ -299,6 +299,32 @@ private let b = UniqueID(high: 2, low: 2)
         #expect(new.handler.committed == [[5], [6]])
     }
 
+    @Test("A parked event of a type that is known by now and of no concern lets those behind it go")
+    func parkedAndIgnored() async throws {
+        let old = try await CounterConsumer()
+        let counter = UniqueID(high: 1, low: 1)
+        old.publish("Renamed", to: counter)
+        old.publish("Added", to: counter, amount: 5)
+        try await old.poll()
+        try await old.poll()
+        #expect(old.parked.count == 2)
+        let new = try await CounterConsumer(on: old) { $0.ignoredEventTypes = ["Renamed"] }
+        try await new.poll()
+        #expect(new.parked.isEmpty)
+        #expect(new.total(counter) == 5)
+    }
+
+    @Test("A type that is to be passed over is not parked, although nobody handles it")
+    func ignoredTypeIsPassedOver() async throws {
+        let consumer = try await CounterConsumer { $0.ignoredEventTypes = ["Renamed"] }
+        let counter = UniqueID(high: 1, low: 1)
+        consumer.publish("Renamed", to: counter)
+        consumer.publish("Added", to: counter, amount: 5)
+        try await consumer.poll()
+        #expect(consumer.parked.isEmpty)
+        #expect(consumer.total(counter) == 5)
+    }
+
     @Test("An event that another member applied while it was parked here is only taken off")
     func appliedElsewhere() async throws {
         let old = try await CounterConsumer()

@@ -28,6 +28,7 @@ struct PurchaseLogTests {
         let plain = try read("1 19970101 2 3.50\n2 19970102 1 7\n").purchases
         #expect(plain.map(\.valueCents) == [350, 700])
         #expect(try read(" customer_id date cds value\r\n 1 19970101 2 3.5\r\n 2 19970102 1 7.00").purchases == plain)
+        #expect(try read("1 19970101 2 3.50\r2 19970102 1 7\r").purchases == plain)
         #expect(try read("1,19970101,2,3.50\n\n2,19970102,1,7\n").purchases == plain)
         #expect(try read("\u{FEFF}1\t19970101\t2\t3.50\n2\t19970102\t1\t7").purchases == plain)
     }
@@ -36,6 +37,24 @@ struct PurchaseLogTests {
     func daysCount() throws {
         let days = try read("1 19700101 1 1\n1 20000229 1 1\n1 20000301 1 1").purchases.map(\.day)
         #expect(days == [0, 11_016, 11_017])
+    }
+
+    @Test("A line is counted once whatever it ends with", arguments: ["\n", "\r\n", "\r"])
+    func linesAreCounted(end: String) {
+        let text = ["1 19970101 2 3.50", "", "2 19970102 x 7", ""].joined(separator: end)
+        #expect(problem(text) == "line 3: pieces is 'x'; expected a whole number")
+    }
+
+    @Test("A log of a million lines is read, and its last line is told apart when it is wrong")
+    func millionLines() throws {
+        var bytes: [UInt8] = []
+        let line = Array("12345 19970101 2 3.50\n".utf8)
+        bytes.reserveCapacity(line.count * 1_000_000 + 100)
+        for _ in 0..<1_000_000 { bytes += line }
+        #expect(try PurchaseLog(bytes).purchases.count == 1_000_000)
+        bytes += Array("12345 19970101 2\n".utf8)
+        let error = #expect(throws: PurchaseLogError.self) { try PurchaseLog(bytes) }
+        #expect(error?.description.hasPrefix("line 1000001: 3 columns") == true)
     }
 
     @Test(

@@ -10,24 +10,24 @@ enum GatewayFaults {
                 summary: "the provider captures, and answers after the caller has given up",
                 targets: .none, parameters: [probability], lasting: .seconds(1)...(.seconds(30))
             ) { injection in
-                books.mood.answersTooLate = (Self.probability(injection), injection.id)
-                return { books.mood.answersTooLate = nil }
+                books.mood.answersTooLate.append((Self.probability(injection), injection.id))
+                return { books.mood.answersTooLate.removeAll { $0.fault == injection.id } }
             })
         controller.register(
             FaultDefinition(
                 "gateway-duplicate-callback", summary: "the provider sends its notifications several times",
                 targets: .none, parameters: [probability], lasting: .seconds(1)...(.seconds(30))
             ) { injection in
-                books.mood.repeatsCallbacks = (Self.probability(injection), injection.id)
-                return { books.mood.repeatsCallbacks = nil }
+                books.mood.repeatsCallbacks.append((Self.probability(injection), injection.id))
+                return { books.mood.repeatsCallbacks.removeAll { $0.fault == injection.id } }
             })
         controller.register(
             FaultDefinition(
                 "gateway-refusals", summary: "the provider refuses many cards", targets: .none,
                 parameters: [probability], lasting: .seconds(1)...(.seconds(30))
             ) { injection in
-                books.mood.refuses = (Self.probability(injection), injection.id)
-                return { books.mood.refuses = nil }
+                books.mood.refuses.append((Self.probability(injection), injection.id))
+                return { books.mood.refuses.removeAll { $0.fault == injection.id } }
             })
     }
 

@@ -17,14 +17,14 @@ final class GatewayProvider: HTTPHandler, @unchecked Sendable {
         var captureRequestCount = 1
     }
 
-    /// What faults make of the provider while they last; set by ``GatewayFaults``.
+    /// What faults make of the provider while they last; set by ``GatewayFaults``. Of several at one time the last counts.
     struct Mood {
         /// Carries the capture out and answers after the caller has given up.
-        var answersTooLate: (probability: Probability, fault: FaultInstanceID)?
+        var answersTooLate: [(probability: Probability, fault: FaultInstanceID)] = []
         /// Sends its notification more than once.
-        var repeatsCallbacks: (probability: Probability, fault: FaultInstanceID)?
+        var repeatsCallbacks: [(probability: Probability, fault: FaultInstanceID)] = []
         /// Refuses cards that it would take.
-        var refuses: (probability: Probability, fault: FaultInstanceID)?
+        var refuses: [(probability: Probability, fault: FaultInstanceID)] = []
     }
 
     private let simulation: Simulation
@@ -93,12 +93,13 @@ final class GatewayProvider: HTTPHandler, @unchecked Sendable {
             books.entries[key]!.captureRequestCount += 1
         }
         callbacks.put(callback)
-        if let (probability, fault) = books.mood.repeatsCallbacks, simulation.decisions.chance(draws, probability) {
+        if let (probability, fault) = books.mood.repeatsCallbacks.last, simulation.decisions.chance(draws, probability)
+        {
             simulation.faults.tookEffect(fault)
             callbacks.put(callback)
             callbacks.put(callback)
         }
-        if let (probability, fault) = books.mood.answersTooLate, simulation.decisions.chance(draws, probability) {
+        if let (probability, fault) = books.mood.answersTooLate.last, simulation.decisions.chance(draws, probability) {
             simulation.faults.tookEffect(fault)
             try await context.sleep(for: HTTPPaymentGateway.timeout * 2)
         }
@@ -106,7 +107,7 @@ final class GatewayProvider: HTTPHandler, @unchecked Sendable {
     }
 
     private func drawsRefusal() -> Bool {
-        if let (probability, fault) = books.mood.refuses, simulation.decisions.chance(draws, probability) {
+        if let (probability, fault) = books.mood.refuses.last, simulation.decisions.chance(draws, probability) {
             simulation.faults.tookEffect(fault)
             return true
         }

@@ -10,52 +10,99 @@ package enum ShopFaults: String, Sendable, CaseIterable {
     case network
     case gateway
 
-    private static let serviceProcesses =
-        ShopWorld.serviceNames + ["cdc-order", "cdc-payment", "cdc-inventory", "cdc-shipping"]
-    private static let databaseProcesses = ShopWorld.serviceNames.map { "postgres-\($0)" }
+    /// Restarts, doubles and snapshots of the relays.
+    case cdc
+    case upgrade
 
-    func entries(brokers: [String]) -> [FaultPlan.Entry] {
+    private static let relayProcesses = ["order", "payment", "inventory", "shipping"].map { RelayFaults.name(of: $0) }
+
+    /// What the group may do to a shop, and to whom.
+    func entries(_ world: ShopWorld) -> [FaultPlan.Entry] {
+        let brokers = world.kafka.brokerNames
+        let services =
+            ShopWorld.serviceNames.flatMap { world.deployment.regularPlaces(of: $0) } + Self.relayProcesses
+        let databases = world.databaseProcesses
         switch self {
-        case .services:
-            [
-                .init("crash", pool: Self.serviceProcesses), .init("pause", pool: Self.serviceProcesses),
-                // A deadline that was set by a clock an hour ahead comes due an hour late, whatever the protocol does; what is
-                // to finish within the liveness bound must not wait for that.
-                .init("clock-jump", pool: Self.serviceProcesses, parameterRanges: ["by": -60_000...60_000]),
-                .init("clock-drift", pool: Self.serviceProcesses),
-            ]
-        case .kafka:
-            [
-                .init("crash", pool: brokers), .init("pause", pool: brokers), .init("host-crash", pool: [brokers[0]]),
-                .init("stop", pool: brokers), .init("crash", pool: ["kafka-controller"]),
-                .init("slow-disk", pool: brokers),
-            ]
-        case .postgres:
-            [
-                .init("crash", pool: Self.databaseProcesses), .init("pause", pool: Self.databaseProcesses),
-                .init("host-crash", pool: Self.databaseProcesses), .init("slow-disk", pool: Self.databaseProcesses),
-                .init("failed-fsync", pool: Self.databaseProcesses),
-            ]
-        case .network:
-            [
-                .init("partition", pool: brokers + Self.serviceProcesses + Self.databaseProcesses, targetCountLimit: 2),
-                .init("partition-one-way", pool: brokers + Self.serviceProcesses + Self.databaseProcesses),
-                .init("flapping", pool: brokers + Self.serviceProcesses),
-                .init("clog", pool: Self.serviceProcesses + Self.databaseProcesses),
-                .init("loss", pool: Self.serviceProcesses + brokers, targetCountLimit: 3),
-                .init("slow-node", pool: Self.serviceProcesses + brokers + Self.databaseProcesses),
-                .init(
-                    "connection-reset", pool: Self.serviceProcesses + brokers + Self.databaseProcesses,
-                    targetCountLimit: 2),
-                .init(
-                    "apply-then-fail", pool: Self.serviceProcesses + brokers + Self.databaseProcesses,
-                    targetCountLimit: 2),
-            ]
+        case .services: return Self.services(services)
+        case .kafka: return Self.kafka(brokers, controller: world.kafka.controllerName)
+        case .postgres: return Self.postgres(databases.primaries, standbys: databases.standbys)
+        case .network: return Self.network(brokers, services, databases.primaries + databases.standbys)
         case .gateway:
-            [
+            return [
                 .init("gateway-timeout-with-effect"), .init("gateway-duplicate-callback"), .init("gateway-refusals"),
                 .init("crash", pool: ["gateway"]),
             ]
+        case .cdc:
+            return [
+                .init("connector-restart", pool: Self.relayProcesses), .init("two-relays", pool: Self.relayProcesses),
+                .init("re-snapshot", pool: Self.relayProcesses),
+            ]
+        case .upgrade:
+            // Where it is all there is, it comes in every run.
+            let isTheTopic = !world.options.faults.contains(.services)
+            return [
+                .init(
+                    "rolling-upgrade", parameterRanges: isTheTopic ? ["pause": 500...1_500, "back": 1...1] : [:],
+                    comesOnce: isTheTopic)
+            ]
         }
+    }
+
+    private static func services(_ services: [String]) -> [FaultPlan.Entry] {
+        [
+            .init("crash", pool: services), .init("pause", pool: services),
+            // A deadline that was set by a clock an hour ahead comes due an hour late, whatever the protocol does; what is
+            // to finish within the liveness bound must not wait for that.
+            .init("clock-jump", pool: services, parameterRanges: ["by": -60_000...60_000]),
+            .init("clock-drift", pool: services),
+        ]
+    }
+
+    private static func kafka(_ brokers: [String], controller: String) -> [FaultPlan.Entry] {
+        [
+            .init("crash", pool: brokers), .init("pause", pool: brokers), .init("host-crash", pool: [brokers[0]]),
+            .init("stop", pool: brokers), .init("crash", pool: [controller]), .init("slow-disk", pool: brokers),
+            .init("kafka-leader-change"), .init("kafka-coordinator-move"),
+            .init("kafka-controller-loss", pool: [controller]), .init("kafka-isr-shrink", pool: brokers),
+            .init("kafka-log-truncation", pool: brokers),
+            .init("kafka-rebalance-storm", pool: brokers, targetCountLimit: 3),
+            // Nothing that somebody has still to read: a scenario that promises no loss keeps its lag within retention.
+            .init("kafka-log-retention", parameterRanges: ["unread": 0...0]),
+        ]
+    }
+
+    private static func postgres(_ databases: [String], standbys: [String]) -> [FaultPlan.Entry] {
+        let any = databases + standbys
+        let withStandby: [FaultPlan.Entry] =
+            standbys.isEmpty ? [] : [.init("postgres-failover", pool: databases, targetCountLimit: 2)]
+        return [
+            .init("crash", pool: any), .init("pause", pool: any), .init("host-crash", pool: any),
+            .init("slow-disk", pool: any), .init("failed-fsync", pool: any), .init("postgres-crash", pool: databases),
+            .init("slot-loss", pool: databases), .init("slot-rewind", pool: databases, targetCountLimit: 3),
+            .init("long-transaction", pool: databases), .init("wal-cap", pool: databases),
+            .init("connection-exhaustion", pool: databases, targetCountLimit: 2),
+        ] + withStandby
+    }
+
+    private static func network(
+        _ brokers: [String], _ services: [String], _ databases: [String]
+    ) -> [FaultPlan.Entry] {
+        let all = services + brokers + databases
+        return [
+            .init("partition", pool: all, targetCountLimit: 2), .init("partition-one-way", pool: all),
+            .init("flapping", pool: brokers + services), .init("clog", pool: services + databases),
+            .init("loss", pool: services + brokers, targetCountLimit: 3), .init("slow-node", pool: all),
+            .init("connection-reset", pool: all, targetCountLimit: 2),
+            .init("apply-then-fail", pool: all, targetCountLimit: 2),
+        ]
+    }
+}
+
+extension ShopWorld {
+    /// Names of the processes of the databases, and of their standbys if they have any.
+    var databaseProcesses: (primaries: [String], standbys: [String]) {
+        let primaries = Self.serviceNames.map { "postgres-\($0)" }
+        let standbys = primaries.map { $0 + "-standby" }.filter { simulation.process(named: $0) != nil }
+        return (primaries, standbys)
     }
 }

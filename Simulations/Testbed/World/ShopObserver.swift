@@ -58,7 +58,7 @@ final class ShopObserver: EventHandler, @unchecked Sendable {
     func describe(_ event: KernelEvent) -> String { "the logs are looked at" }
 
     /// Reads what is new in the logs.
-    private func sweep() {
+    func sweep() {
         for topic in topics {
             for partition in 0..<kafka.partitionCount(of: topic) {
                 let name = TopicPartition(topic, partition)
@@ -73,14 +73,22 @@ final class ShopObserver: EventHandler, @unchecked Sendable {
     func finish(_ rest: (lags: [LivenessProperty.ConsumerLag], backlogs: [LivenessProperty.SlotBacklog])) {
         sweep()
         judge.finish(lags: rest.lags, backlogs: rest.backlogs)
-        changes.changed()
+        let new = judge.violations[reportedCount...]
+        guard !new.isEmpty, new.allSatisfy({ $0.property == .liveness }) else { return changes.changed() }
+        // Nothing wrong has happened, and what should have has not.
+        simulation.fail(.liveness, "the shop's properties", text(new))
+        reportedCount = judge.violations.count
     }
 
     private func verdict() -> PropertyVerdict {
         guard judge.violations.count > reportedCount else { return .holds }
         let new = judge.violations[reportedCount...]
         reportedCount = judge.violations.count
-        let text = new.prefix(5).map(\.description).joined(separator: "; ")
-        return .violated(new.count > 5 ? text + "; and \(new.count - 5) more" : text)
+        return .violated(text(new))
+    }
+
+    private func text(_ violations: ArraySlice<Domain.Violation>) -> String {
+        let text = violations.prefix(5).map(\.description).joined(separator: "; ")
+        return violations.count > 5 ? text + "; and \(violations.count - 5) more" : text
     }
 }

@@ -1,5 +1,6 @@
 package import Outbox
 package import Ports
+import SimCore
 package import Workloads
 
 /// What publishes the outboxes.
@@ -30,6 +31,12 @@ package struct ShopOptions: Sendable {
     package var faults: [ShopFaults] = []
     /// What publishes the outboxes.
     package var publisher = ShopPublisher.relay
+    /// Mean span between two faults of one kind; `nil`: each seed draws it.
+    package var faultGap: Nanoseconds? = .seconds(10)
+    /// Instances of each service; `nil`: each seed draws one or two.
+    package var instanceCount: Int? = 1
+    /// Whether databases have a standby; `nil`: each seed draws none or a synchronous one.
+    package var standby: Standby? = Standby.none
     /// A mistake to be planted.
     package var mistakes: PlantedMistakes = []
     /// Mistakes of the cluster's configuration.
@@ -38,5 +45,36 @@ package struct ShopOptions: Sendable {
     /// When finished orders are judged and forgotten; `nil` for the protocol's default.
     package var archiveRetention: Nanoseconds?
 
+    /// The mistake that was planted by name, if any.
+    package var bug: String?
+
     package init(log: PurchaseLog) { self.log = log }
+
+    /// What a database's standby is worth.
+    package enum Standby: Sendable {
+        case none
+        /// Commits wait for it and slots are kept in step: a failover loses nothing that was acknowledged.
+        case synchronous
+        /// A failover loses what had not arrived, and the slots.
+        case asynchronous
+    }
+
+    func instanceCount(_ simulation: Simulation) -> Int {
+        instanceCount ?? (simulation.knob("two_instances", in: 0...3) == 3 ? 2 : 1)
+    }
+
+    func standby(_ simulation: Simulation) -> Standby {
+        standby ?? (simulation.knob("standby", in: 0...3) == 3 ? .synchronous : .none)
+    }
+
+    func faultGap(_ simulation: Simulation) -> Nanoseconds {
+        faultGap ?? .seconds(simulation.knob("fault_gap_seconds", in: 5...60))
+    }
+
+    /// What has to be said on the command line to have them again, but for the workload.
+    var words: [String: String] {
+        var words = ["orders": String(orderCount)]
+        words["bug"] = bug
+        return words
+    }
 }

@@ -1,4 +1,4 @@
-import Domain
+package import Domain
 import Ports
 package import SimCore
 import Workloads
@@ -15,12 +15,16 @@ package enum ShopScenarios {
         Entry(name: "calm", summary: "the whole shop without faults") { $0.faults = [] },
         Entry(name: "default", summary: "the whole shop under all faults, a different set of them for each seed") {
             $0.faults = ShopFaults.allCases
+            $0.faultGap = nil
+            $0.instanceCount = nil
+            $0.standby = nil
         },
         Entry(name: "kafka-chaos", summary: "brokers and controller crash, freeze and lose power") {
             $0.faults = [.kafka]
         },
-        Entry(name: "postgres-failover", summary: "databases crash, freeze, lose power and fail to sync") {
-            $0.faults = [.postgres]
+        Entry(name: "postgres-failover", summary: "databases crash, fail over to their standbys, and lose slots") {
+            $0.faults = [.postgres, .cdc]
+            $0.standby = .synchronous
         },
         Entry(name: "network-split", summary: "partitions, loss, resets and answers that never come") {
             $0.faults = [.network]
@@ -31,10 +35,22 @@ package enum ShopScenarios {
             options.orderSpacing = .milliseconds(5)
             options.productCount = 5
             options.stockPerProduct = 60
+            options.instanceCount = 2
+        },
+        Entry(
+            name: "rolling-upgrade",
+            summary: "services are replaced one by one by a release whose events the others do not know, and back"
+        ) { options in
+            options.faults = [.upgrade, .cdc]
+            options.safetyPhase = .seconds(90)
+            options.orderSpacing = max(options.orderSpacing, .seconds(80) / Int64(options.orderCount))
         },
     ]
 
-    /// A scenario by name, with the options given.
+    /// A scenario by name.
+    package static func named(_ name: String) -> Entry? { entries.first { $0.name == name } }
+
+    /// A scenario with the options given.
     package static func make(_ entry: Entry, _ options: ShopOptions) -> Scenario {
         var options = options
         // Orders come all through the safety phase, which is as long as they need.
@@ -42,12 +58,11 @@ package enum ShopScenarios {
         options.safetyPhase = max(options.safetyPhase, options.orderSpacing * Int64(options.orderCount))
         entry.configure(&options)
         let configured = options
-        return Scenario(entry.name, summary: entry.summary) { simulation in
+        return Scenario(entry.name, summary: entry.summary, options: options.words) { simulation in
             let world = ShopWorld(simulation, configured)
             let plan = FaultPlan(
-                entries: configured.faults.flatMap { $0.entries(brokers: world.kafka.brokerNames) },
-                start: ShopWorld.openingTime,
-                safetyPhase: configured.safetyPhase, meanGap: .seconds(10))
+                entries: configured.faults.flatMap { $0.entries(world) }, start: ShopWorld.openingTime,
+                safetyPhase: configured.safetyPhase, meanGap: configured.faultGap(simulation))
             return Scenario.Prepared(
                 faultPlan: configured.faults.isEmpty ? nil : plan, livenessBound: configured.livenessBound,
                 figures: { world.figures }, unfinished: { world.unfinished }
@@ -69,6 +84,23 @@ extension ShopWorld {
             ("rejected", Int64(memory.rejectedCount)), ("unanswered", Int64(memory.unansweredCount)),
         ]
         for status in memory.outcomes.keys.sorted() { figures.append((status.lowercased(), memory.outcomes[status]!)) }
+        for property in ShopProperty.allCases {
+            let count = observer.judge.violations.count { $0.property == property }
+            if count > 0 { figures.append(("violations of \(property.rawValue)", Int64(count))) }
+        }
         return figures
+    }
+}
+
+extension ShopProperty {
+    /// The property that a violation of a run is about; `nil` for one that has nothing to do with the shop.
+    package init?(of violation: SimCore.Violation) {
+        switch violation.kind {
+        case .liveness, .timeLimit: self = .liveness
+        case .property:
+            let name = violation.message.prefix { $0 != ":" }
+            self.init(rawValue: String(name))
+        default: return nil
+        }
     }
 }

@@ -35,6 +35,7 @@ public struct HistoryCollector: Sendable {
         case OutboxTable.table.name: if let new = change.new { observeEvent(new, of: change.service) }
         case InboxTable.table.name:
             if let new = change.new, change.old == nil { observeApplication(new, change.service) }
+            if let old = change.old, change.new == nil { withdrawApplication(old, change.service) }
         case ParkedEventsTable.table.name: observeParking(change)
         case OrdersTable.table.name: observeOrder(change)
         case OrderStepsTable.table.name: if let new = change.new { observeStep(new) }
@@ -223,6 +224,24 @@ public struct HistoryCollector: Sendable {
         } else {
             applied.append((aggregate, 1))
         }
+    }
+
+    /// An inbox row that its own transaction took back: the event waits behind a parked one. Rows that the janitor deletes
+    /// later were applied nevertheless.
+    private mutating func withdrawApplication(_ row: Row, _ service: ShopServiceName) {
+        guard let aggregate = UniqueID(row.text(InboxTable.aggregateID)),
+            let position = applied.firstIndex(where: { $0.order == aggregate })
+        else { return }
+        let application = OrderHistory.Application(consumer: service, eventID: row.uuid(InboxTable.eventID))
+        let count = applied[position].count
+        update(aggregate) { history in
+            let start = history.applications.count - min(count, history.applications.count)
+            if let index = history.applications[start...].lastIndex(of: application) {
+                history.applications.remove(at: index)
+            }
+        }
+        applied[position].count -= 1
+        if applied[position].count == 0 { applied.remove(at: position) }
     }
 
     /// Ends a transaction: what it applied it applied together. Its inbox rows are written in the order of their ids, so that

@@ -34,12 +34,14 @@ public struct ShopJudge: Sendable {
     public mutating func finish(
         lags: [LivenessProperty.ConsumerLag], backlogs: [LivenessProperty.SlotBacklog]
     ) {
-        violations += LivenessProperty.violations(lags: lags, backlogs: backlogs)
-        for history in collector.open {
+        let open = collector.open
+        for history in open {
             if history.order != nil { judgedOrderCount += 1 }
-            violations += LivenessProperty.violations(history)
             violations += Self.violations(of: history)
         }
+        // What did not come about is often the consequence of what went wrong, which is named first.
+        for history in open { violations += LivenessProperty.violations(history) }
+        violations += LivenessProperty.violations(lags: lags, backlogs: backlogs)
     }
 
     /// Whether every order that is known is finished, as far as liveness goes.

@@ -50,7 +50,7 @@ struct BatchProcessor<Handler: EventHandler>: Sendable {
         // Most records of a topic are of no concern to a given consumer, and cost no more than this look.
         var interest: EventInterest?
         if let type = headers.type, let version = headers.version {
-            interest = applier.handler.interest(in: type, version: version)
+            interest = applier.interest(in: type, version: version)
             if interest == .ignored { return .nothingToDo }
         }
         do {

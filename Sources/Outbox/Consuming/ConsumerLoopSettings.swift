@@ -22,6 +22,9 @@ public struct ConsumerLoopSettings: Sendable {
     public var backoff = Backoff(firstDelay: .milliseconds(50), maximumDelay: .seconds(2))
     /// How often parked events are looked through for those that can be applied by now.
     public var parkedReplayInterval: Nanoseconds = .seconds(10)
+    /// Types of events that are passed over although the handler does not know them: those of a newer release that do not
+    /// concern this consumer. Without being named here they are parked, and with them what follows of their aggregates.
+    public var ignoredEventTypes: [String] = []
     /// Group membership and fetching. Its client and group ids are set from those above.
     public var consumer: ConsumerSettings
     package var mistakes: PlantedMistakes = []

@@ -14,6 +14,11 @@ struct EventApplier<Handler: EventHandler>: Sendable {
         parkedEvents = ParkedEvents(consumer: settings.consumerName, ports: ports, mistakes: settings.mistakes)
     }
 
+    /// What the consumer has to do with such events.
+    func interest(in type: String, version: Int64) -> EventInterest {
+        settings.ignoredEventTypes.contains(type) ? .ignored : handler.interest(in: type, version: version)
+    }
+
     /// Applies those of the events that are new, and whose aggregates have nothing parked, in one transaction.
     ///
     /// - Throws: what the handler or the database threw; nothing is applied then, unless the outcome is unknown.
@@ -73,23 +78,33 @@ struct EventApplier<Handler: EventHandler>: Sendable {
         let parked = ParkedEvent(row)
         guard parked.state != .dead || includingDead else { return false }
         let event = try Event(parked.record)
-        guard handler.interest(in: event.type, version: event.version) == .handled else { return false }
+        let interest = interest(in: event.type, version: event.version)
+        guard interest != .unknown else { return false }
 
         var work = UnitOfWork(now: ports.clock.now)
+        if interest == .ignored {
+            // Known by now, and of no concern: what waits behind it need not wait any longer.
+            work.add(Self.unpark(event.id, at: settings.consumerName))
+            try await work.commit(on: session)
+            return true
+        }
         var statements = [InboxTable.insertNew([event], consumer: settings.consumerName, at: work.now)]
         statements += try handler.loads(for: [event])
         let results = try await session.execute(statements)
-        work.add(
-            .delete(
-                Delete(
-                    from: Columns.table,
-                    where: [Columns.consumer == .text(settings.consumerName), Columns.eventID == .uuid(event.id)])))
+        work.add(Self.unpark(event.id, at: settings.consumerName))
         if results[0].rows.isEmpty {
             try await work.commit(on: session)  // applied before it was parked, by another member of the group
         } else {
             try await applyNew([event], loaded: results.dropFirst(), in: session, into: &work)
         }
         return true
+    }
+
+    private static func unpark(_ eventID: UniqueID, at consumer: String) -> Statement {
+        typealias Columns = ParkedEventsTable
+        return .delete(
+            Delete(
+                from: Columns.table, where: [Columns.consumer == .text(consumer), Columns.eventID == .uuid(eventID)]))
     }
 
     /// Those whose inbox row was inserted, each id once: a batch may hold the same event twice.

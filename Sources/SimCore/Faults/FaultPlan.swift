@@ -13,11 +13,14 @@ public struct FaultPlan: Sendable {
         public let othersPool: [String]
         /// Ranges of parameters that are narrower here than the kind allows.
         public let parameterRanges: [String: ClosedRange<Int64>]
+        /// Whether it comes exactly once in every run, early, instead of now and then in about half of them.
+        public let comesOnce: Bool
 
         public init(
             _ kind: String, pool: [String] = [], targetCountLimit: Int = 1, othersPool: [String] = [],
-            parameterRanges: [String: ClosedRange<Int64>] = [:]
+            parameterRanges: [String: ClosedRange<Int64>] = [:], comesOnce: Bool = false
         ) {
+            self.comesOnce = comesOnce
             self.parameterRanges = parameterRanges
             self.kind = kind
             self.pool = pool
@@ -60,7 +63,7 @@ public struct FaultPlan: Sendable {
         var drawn: [(index: Int, stream: DecisionStreamID, isOn: Bool, quarters: Int64)] = []
         for index in chosen {
             let stream = decisions.stream("faults.plan", "\(entries[index].kind)#\(index)")
-            let isOn = decisions.draw(stream, below: 2) == 0 || index == certain
+            let isOn = decisions.draw(stream, below: 2) == 0 || index == certain || entries[index].comesOnce
             // From a quarter of the mean gap to four times it.
             drawn.append((index, stream, isOn, 1 << Int64(decisions.draw(stream, below: 5))))
         }
@@ -72,6 +75,12 @@ public struct FaultPlan: Sendable {
             let definition = try controller.definition(entry.kind)
             let gap = max(1, meanGap.rawValue * quarters / 4)
             var at = Int64(decisions.draw(stream, below: UInt64(gap)))
+            if entry.comesOnce {
+                let first = Nanoseconds(at % max(1, safetyPhase.rawValue / 10))
+                schedule.append(drawFault(entry, definition, at: first, stream, &decisions))
+                schedule[schedule.count - 1].at += start
+                at = safetyPhase.rawValue
+            }
             while at < safetyPhase.rawValue {
                 schedule.append(drawFault(entry, definition, at: Nanoseconds(at), stream, &decisions))
                 schedule[schedule.count - 1].at += start

@@ -22,7 +22,8 @@ public final class SimulatedHTTP: @unchecked Sendable {
         try await context.requireAlive()
         let server = HTTPServerEnd(self, context: context, limits: limits)
         transport.listen(context.process, delegate: server)
-        defer { transport.stopListening(context.process) }
+        // A dead incarnation unwinds when its successor may listen already.
+        defer { if context.isLive { transport.stopListening(context.process) } }
         try await withThrowingTaskGroup(of: Void.self) { group in
             while true {
                 // The group's own task only adds workers: a worker cannot.

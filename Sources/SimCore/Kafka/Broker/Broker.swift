@@ -71,6 +71,10 @@ package struct Broker: ~Copyable, Sendable {
     var fetchMetadataAt: Instant?
     var maintenance = MaintenanceSchedule()
     var wakeUp = WakeUp()
+    /// Leaders from which a fault lets it fetch nothing.
+    var stalledLeaders: [NodeID] = []
+    /// Records that it has cut off its logs because the leader does not have them.
+    var truncatedRecordCount: Int64 = 0
 
     package init(id: NodeID, controller: NodeID, settings: ClusterSettings) {
         self.id = id

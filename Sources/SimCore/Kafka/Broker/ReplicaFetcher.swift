@@ -75,6 +75,7 @@ extension Broker {
                 continue
             }
             guard !fetchers[fetcher].members.isEmpty, !wantsShutdown || isRunning else { continue }
+            if !stalledLeaders.isEmpty, stalledLeaders.contains(fetchers[fetcher].leader) { continue }
             sendFetch(fetcher, now: now, effects: &effects)
         }
     }
@@ -153,7 +154,9 @@ extension Broker {
         _ result: FetchedPartition, _ index: Int, _ fetcher: Int, effects: inout [NodeEffect]
     ) {
         if let diverging = result.divergingEpoch {
+            let end = replicas[index].log.endOffset
             replicas[index].log.truncate(to: truncationOffset(index, leader: diverging))
+            truncatedRecordCount += end - replicas[index].log.endOffset
             markDirty(index, fetcher)
             return
         }

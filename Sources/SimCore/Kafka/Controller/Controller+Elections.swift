@@ -131,6 +131,8 @@ extension Controller {
             error = .ineligibleReplica
         } else {
             error = .none
+            if laggards.count > 256 { laggards.removeAll(keepingCapacity: true) }
+            laggards += partition.inSyncReplicas.filter { !entry.inSyncReplicas.contains($0) }
             change(entry.partition.index, inSyncReplicas: entry.inSyncReplicas)
         }
         let result = metadata.partitions[entry.partition.index]

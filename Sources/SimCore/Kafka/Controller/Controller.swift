@@ -30,6 +30,8 @@ package struct Controller: ~Copyable, Sendable {
     package private(set) var isRunning = false
     /// Counts elections in which a replica outside the ISR became leader.
     package internal(set) var uncleanElectionCount = 0
+    /// Replicas that have left an ISR because they fell behind, since they were last taken: for whoever watches from outside.
+    var laggards: [NodeID] = []
 
     private var wakeUp = WakeUp()
     var hasChanged = false
@@ -82,7 +84,7 @@ package struct Controller: ~Copyable, Sendable {
     }
 
     /// Ends an event in which the metadata changed: a new version, which waiting brokers get at once.
-    private mutating func publish(effects: inout [NodeEffect]) {
+    mutating func publish(effects: inout [NodeEffect]) {
         guard hasChanged else { return }
         hasChanged = false
         metadata.version += 1

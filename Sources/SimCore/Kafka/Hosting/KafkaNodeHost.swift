@@ -8,6 +8,8 @@ final class KafkaNodeHost: EventHandler, ProcessObserver, ConnectionDelegate {
         case flushed = 2
         /// The operating system writes dirty pages back.
         case writeBack = 3
+        /// A storm makes the groups rebalance; `first` is the fault, `second` how often more.
+        case rebalance = 4
     }
 
     /// How often Linux writes dirty pages back (`vm.dirty_expire_centisecs`, 30 s).
@@ -20,7 +22,7 @@ final class KafkaNodeHost: EventHandler, ProcessObserver, ConnectionDelegate {
     private var controller: Controller?
     private var broker: Broker?
     private unowned let cluster: SimulatedKafkaCluster
-    private let simulation: Simulation
+    let simulation: Simulation
     private var handler: HandlerID!
     private var connections: KafkaConnections!
     private var effects: [NodeEffect] = []
@@ -87,6 +89,8 @@ final class KafkaNodeHost: EventHandler, ProcessObserver, ConnectionDelegate {
         case .flushed:
             broker?.flushed(PartitionID(Int32(truncatingIfNeeded: event.first)), upTo: Int64(event.second))
         case .writeBack: writeBack()
+        case .rebalance:
+            rebalanceGroups(FaultInstanceID(rawValue: UInt32(event.first)), timesLeft: Int(event.second))
         case nil: preconditionFailure("a Kafka node has no event code \(event.code)")
         }
     }
@@ -96,6 +100,7 @@ final class KafkaNodeHost: EventHandler, ProcessObserver, ConnectionDelegate {
         case .timer: "timer"
         case .flushed: "partition \(event.first) is on disk up to \(event.second)"
         case .writeBack: "dirty pages are written back"
+        case .rebalance: "groups are made to rebalance"
         case nil: "code \(event.code)"
         }
     }
@@ -106,9 +111,86 @@ final class KafkaNodeHost: EventHandler, ProcessObserver, ConnectionDelegate {
         isHandling = true
         dispatch(event)
         isHandling = false
+        performAll()
+        if !watches.isEmpty { watch() }
+    }
+
+    private func performAll() {
         let wanted = effects
         effects.removeAll(keepingCapacity: true)
         for effect in wanted { perform(effect) }
+    }
+
+    /// Does something to the broker that no message asked for, and carries out what comes of it; `nil` while it is down.
+    func disturbBroker<Result>(_ body: (inout Broker, inout [NodeEffect]) -> Result) -> Result? {
+        guard simulation.state(of: process) == .running, broker != nil else { return nil }
+        let result = body(&broker!, &effects)
+        performAll()
+        return result
+    }
+
+    /// The same with the controller.
+    func disturbController<Result>(_ body: (inout Controller, inout [NodeEffect]) -> Result) -> Result? {
+        guard simulation.state(of: process) == .running, controller != nil else { return nil }
+        let result = body(&controller!, &effects)
+        performAll()
+        return result
+    }
+
+    /// Changes what faults have set on the broker, whether it is up or not.
+    func changeBroker(_ body: (inout Broker) -> Void) {
+        if broker != nil { body(&broker!) }
+    }
+
+    func committedOffsets(of partition: PartitionID, in topic: String) -> [Int64?] {
+        simulation.state(of: process) == .running ? broker?.committedOffsets(of: partition, in: topic) ?? [] : []
+    }
+
+    func highWatermark(of partition: PartitionID) -> Int64? { broker?.highWatermark(of: partition) }
+    func logEndOffset(of partition: PartitionID) -> Int64? { broker?.unflushedTail(of: partition)?.upperBound }
+
+    func schedule(rebalancesOf fault: FaultInstanceID, after span: Nanoseconds, timesLeft: Int) {
+        simulation.schedule(
+            at: simulation.now + span, handler, code: Code.rebalance.rawValue, first: UInt64(fault.rawValue),
+            second: UInt64(timesLeft))
+    }
+
+    // MARK: What faults changed
+
+    /// What a fault waits to see happen here.
+    enum Watch {
+        /// On the controller: that the broker leaves an ISR.
+        case laggard(NodeID, FaultInstanceID)
+        /// On a broker: that it cuts off records beyond those it had cut off before.
+        case truncation(beyond: Int64, FaultInstanceID)
+    }
+
+    var watches: ContiguousArray<Watch> = []
+    /// Between two rebalances of a storm.
+    var stormPeriod = Nanoseconds.zero
+
+    /// Stops waiting for what a fault does to ISRs.
+    func endWatches(of fault: FaultInstanceID) {
+        watches.removeAll { watch in
+            if case .laggard(_, fault) = watch { true } else { false }
+        }
+    }
+    var truncatedRecordCount: Int64 { broker?.truncatedRecordCount ?? 0 }
+
+    private func watch() {
+        let laggards = controller?.laggards ?? []
+        controller?.laggards.removeAll(keepingCapacity: true)
+        watches.removeAll { watch in
+            switch watch {
+            case .laggard(let node, let fault):
+                for laggard in laggards where laggard == node { simulation.faults.tookEffect(fault) }
+                return false
+            case .truncation(let count, let fault):
+                guard truncatedRecordCount > count else { return false }
+                for _ in count..<truncatedRecordCount { simulation.faults.tookEffect(fault) }
+                return true
+            }
+        }
     }
 
     private func dispatch(_ event: NodeEvent) {

@@ -8,6 +8,10 @@ public final class SimulatedKafkaCluster: @unchecked Sendable {
     let settings: ClusterSettings
     let transport: Transport<KafkaWireMessage>
     private(set) var nodes: ContiguousArray<KafkaNodeHost> = []
+    /// Told before a fault deletes records, so that whoever follows the logs from outside can look at them first.
+    public var willDeleteRecords: (() -> Void)?
+    /// Told of committed records that an unclean election has lost: the partition, and what no replica that may lead has.
+    public var onLostRecords: ((TopicPartition, [ConsumerRecord]) -> Void)?
 
     /// Adds the processes `kafka-controller` and `kafka-1` to `kafka-N`.
     public convenience init(_ simulation: Simulation, brokerCount: Int = 3) {

@@ -15,18 +15,32 @@ public final class SimulatedPostgres: EventHandler, ProcessObserver, @unchecked 
         case recovered = 4
         /// `first` is the connection of a slot's consumer.
         case keepalive = 5
+        /// A base backup for the standby is done; `first` is its connection.
+        case baseBackup = 6
+        /// The standby takes over; `first` is the fault, `second` how long its promotion takes.
+        case failOver = 7
+        /// More of a bulk load is written; `first` is the fault, `second` how many pieces are left.
+        case bulkLoad = 8
     }
 
     public let process: ProcessID
     public let disk: SimulatedDisk
     let simulation: Simulation
     let transport: Transport<PostgresWireMessage>
+    /// Between primary and standby.
+    let replication: Transport<StandbyWireMessage>
     private(set) var server: PostgresServer
+    private(set) var standby: SimulatedStandby?
     private var handler: HandlerID!
     private var acceptor: PostgresAcceptor!
     private var effects: [PostgresEffect] = []
     /// Connections that the server knows.
     private var connections: Set<PostgresConnectionID> = []
+    private var standbyAcceptor: StandbyAcceptor!
+    /// The standby's connection, once it streams.
+    var walSender: ConnectionID?
+    /// What faults make of the server while they last.
+    var disturbance = Disturbance()
 
     /// How long a restart takes: the start itself, and the replay of the WAL since the last checkpoint.
     public struct RecoveryTime: Hashable, Sendable {
@@ -48,15 +62,21 @@ public final class SimulatedPostgres: EventHandler, ProcessObserver, @unchecked 
         didSet { server.recordsDurableCommits = onDurableCommit != nil }
     }
 
+    /// Told of the transactions that a failover has undone although they were durable: newest first, each as it was told of
+    /// to ``onDurableCommit``. Never called with a synchronous standby whose slots are synchronised.
+    public var onLostCommits: (([[DurableChange]]) -> Void)?
+
     public var recovery = RecoveryTime()
+    /// How long a base backup for a new standby takes.
+    public var baseBackupTime = Nanoseconds.seconds(2)
     private var recoveryByteCount: UInt64 = 0
     /// Half of `wal_sender_timeout` (60 s): how often a consumer that is sent nothing else is sent a sign of life.
     static let keepaliveInterval = Nanoseconds.seconds(30)
 
-    /// Adds a server process.
+    /// Adds a server process, and one for its standby if it has one (`NAME-standby`).
     public init(
         _ simulation: Simulation, name: String, settings: PostgresSettings = PostgresSettings(),
-        disk diskSettings: DiskSettings = DiskSettings()
+        hasStandby: Bool = false, disk diskSettings: DiskSettings = DiskSettings()
     ) {
         self.simulation = simulation
         process = simulation.addProcess(name)
@@ -64,15 +84,22 @@ public final class SimulatedPostgres: EventHandler, ProcessObserver, @unchecked 
         server = PostgresServer(settings: settings)
         transport = Transport(
             simulation, name: "postgres", byteCount: { $0.byteCount }, describe: { $0.description })
+        replication = Transport(
+            simulation, name: "postgres-wal", byteCount: { $0.byteCount }, describe: { $0.description })
         handler = simulation.register(self, process: process)
         acceptor = PostgresAcceptor(self)
+        standbyAcceptor = StandbyAcceptor(self)
         simulation.observe(process, by: self)
+        if hasStandby {
+            standby = SimulatedStandby(simulation, name: name + "-standby", of: self, disk: diskSettings)
+        }
     }
 
     // MARK: The process
 
     public func processStarted(_ process: ProcessID, incarnation: UInt32) {
         transport.listen(process, delegate: acceptor)
+        if standby != nil { replication.listen(process, delegate: standbyAcceptor) }
         guard server.isRecovering else { return }
         let span = recovery.startup + Nanoseconds(Int64(recoveryByteCount / recovery.bytesPerMicrosecond) * 1_000)
         simulation.schedule(at: simulation.now + span, handler, code: Code.recovered.rawValue)
@@ -82,6 +109,10 @@ public final class SimulatedPostgres: EventHandler, ProcessObserver, @unchecked 
     public func processCrashed(_ process: ProcessID) {
         effects.removeAll()
         connections.removeAll()
+        walSender = nil
+        let promotedLSN = disturbance.promotedLSN
+        disturbance = Disturbance()
+        if let promotedLSN { return promote(at: promotedLSN) }
         recoveryByteCount = server.recoveryByteCount
         let unsynced = server.unsyncedCommitEnds
         let kept = disk.drawSurvivors(of: unsynced.count)
@@ -98,6 +129,11 @@ public final class SimulatedPostgres: EventHandler, ProcessObserver, @unchecked 
         case .syncFailed: handle(.walSyncFailed)
         case .recovered: server.finishRecovery()
         case .keepalive: keepAlive(PostgresConnectionID(event.first))
+        case .baseBackup: finishBaseBackup(ConnectionID(word: event.first))
+        case .failOver:
+            failOver(FaultInstanceID(rawValue: UInt32(event.first)), promotingAfter: Nanoseconds(Int64(event.second)))
+        case .bulkLoad:
+            loadBulk(FaultInstanceID(rawValue: UInt32(event.first)), pieceCount: Int(event.second))
         case nil: preconditionFailure("a PostgreSQL server has no event code \(event.code)")
         }
     }
@@ -109,6 +145,9 @@ public final class SimulatedPostgres: EventHandler, ProcessObserver, @unchecked 
         case .syncFailed: "WAL sync failed"
         case .recovered: "recovery is done"
         case .keepalive: "keepalive to the consumer of a slot"
+        case .baseBackup: "a base backup is done"
+        case .failOver: "the standby takes over"
+        case .bulkLoad: "a bulk load writes"
         case nil: "code \(event.code)"
         }
     }
@@ -121,24 +160,61 @@ public final class SimulatedPostgres: EventHandler, ProcessObserver, @unchecked 
         if !server.durableCommits.isEmpty { reportDurableCommits() }
     }
 
+    /// Does something to the server that no client asked for, and carries out what comes of it.
+    func disturb<Result>(_ body: (inout PostgresServer) -> Result) -> Result {
+        let result = server.disturb(now: simulation.now, effects: &effects, body)
+        for effect in effects { carryOut(effect) }
+        effects.removeAll(keepingCapacity: true)
+        if !server.durableCommits.isEmpty { reportDurableCommits() }
+        return result
+    }
+
     private func reportDurableCommits() {
         guard let onDurableCommit else { return }
         let commits = server.durableCommits
         server.durableCommits.removeAll(keepingCapacity: true)
-        for commit in commits {
-            onDurableCommit(
-                commit.changes.map { change in
-                    DurableChange(
-                        table: server.tables[Int(change.table)].layout.table.name,
-                        old: change.old.isEmpty ? nil : Row(change.old),
-                        new: change.new.isEmpty ? nil : Row(change.new))
-                })
+        for commit in commits { onDurableCommit(rows(of: commit)) }
+    }
+
+    private func rows(of commit: PostgresCommitRecord) -> [DurableChange] {
+        commit.changes.map { change in
+            DurableChange(
+                table: server.tables[Int(change.table)].layout.table.name,
+                old: change.old.isEmpty ? nil : Row(change.old), new: change.new.isEmpty ? nil : Row(change.new))
         }
     }
 
+    /// The process that is down is replaced by what its standby has.
+    private func promote(at position: LSN) {
+        recoveryByteCount = 0
+        server.failOver(to: position)
+        reportDurableCommits()
+        let lost = server.lostCommits
+        server.lostCommits = []
+        if !lost.isEmpty { onLostCommits?(lost.map { rows(of: $0) }) }
+    }
+
+    func schedule(_ event: LaterEvent, after span: Nanoseconds, first: UInt64 = 0, second: UInt64 = 0) {
+        let code: Code =
+            switch event {
+            case .baseBackup: .baseBackup
+            case .failOver: .failOver
+            case .bulkLoad: .bulkLoad
+            }
+        simulation.schedule(
+            at: simulation.now + span, handler, code: code.rawValue, first: first, second: second)
+    }
+
+    /// Events that the parts of this shell in other files schedule.
+    enum LaterEvent { case baseBackup, failOver, bulkLoad }
+
     fileprivate func opened(_ connection: PostgresConnectionID) {
         connections.insert(connection)
+        let refusedCount = server.refusedConnectionCount
         handle(.connectionOpened(connection))
+        if server.refusedConnectionCount > refusedCount, let fault = disturbance.exhaustion {
+            simulation.faults.tookEffect(fault)
+        }
     }
 
     fileprivate func ended(_ connection: PostgresConnectionID) {
@@ -152,7 +228,8 @@ public final class SimulatedPostgres: EventHandler, ProcessObserver, @unchecked 
         case .setTimer(let timer, let time):
             simulation.schedule(at: time, handler, code: Code.timer.rawValue, first: timer.rawValue)
         case .syncWAL(let position): sync(upTo: position)
-        case .shipWAL, .standbyLost: break
+        case .shipWAL(let position): ship(upTo: position)
+        case .standbyLost: dropStandby()
         case .deliver(let connection, let transactions):
             transport.send(.transactions(transactions), on: ConnectionID(word: connection.rawValue), from: .server)
         case .close(let connection, let error):

@@ -66,6 +66,8 @@ public enum PostgresEvent: Sendable {
     case walSyncFailed
     /// A standby was made from a base backup, and streams from now on.
     case standbyAttached
+    /// The standby, which was away for a while, streams again from that position, up to where it has the WAL on its disk.
+    case standbyConnected(from: LSN)
     /// The standby will not come back.
     case standbyDetached
     /// The standby has WAL up to this position on its disk.

@@ -15,6 +15,7 @@ extension PostgresServer {
             return
         }
         if sessionOfConnection.count >= settings.maximumConnections {
+            refusedConnectionCount += 1
             let error = failure(.tooManyConnections, "sorry, too many clients already")
             effects.append(.reply(connection, opening, .failure(error)))
             return

@@ -72,6 +72,10 @@ public struct PostgresServer: ~Copyable, Sendable {
     /// Commits that have become durable since they were last taken, for whoever watches a simulated server from outside.
     var durableCommits: [PostgresCommitRecord] = []
     var recordsDurableCommits = false
+    /// Commits that were durable, and that a failover has undone: newest first.
+    var lostCommits: [PostgresCommitRecord] = []
+    /// Connections refused because there were too many.
+    var refusedConnectionCount = 0
 
     /// The time of the event that is handled.
     var now = Instant.epoch
@@ -121,6 +125,7 @@ public struct PostgresServer: ~Copyable, Sendable {
         case .shutdownRequested: shutDown()
         case .standbyAcknowledged(let position): acknowledgeStandby(position)
         case .standbyAttached: attachStandby()
+        case .standbyConnected(let position): resumeStandby(from: position)
         case .standbyDetached: detachStandby()
         }
         runRunnable()

@@ -17,6 +17,14 @@ extension PostgresServer {
         acknowledgeStandby(wal.flushedLSN)
     }
 
+    /// A standby that kept what it had is back, and gets what it missed.
+    mutating func resumeStandby(from position: LSN) {
+        guard let acknowledged = standby?.acknowledgedLSN else { return }
+        standby?.shippedLSN = min(max(position, acknowledged), wal.flushedLSN)
+        acknowledgeStandby(position)
+        shipToStandby()
+    }
+
     /// The standby is gone for good: nothing is kept for it any more. Commits that need it wait for the next one.
     mutating func detachStandby() {
         standby = nil

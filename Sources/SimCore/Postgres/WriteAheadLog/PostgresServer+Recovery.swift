@@ -53,7 +53,10 @@ extension PostgresServer {
         vacuum()
         precondition(garbage.isEmpty, "versions are left that some snapshot of a dead session holds")
         while recentCommits.count > 0, recentCommits[recentCommits.count - 1].endLSN > position {
-            undo(recentCommits.removeLast())
+            let wasDurable = recentCommits.count <= decodedCommitCount
+            let commit = recentCommits.removeLast()
+            if recordsDurableCommits, wasDurable { lostCommits.append(commit) }
+            undo(commit)
         }
         decodedCommitCount = min(decodedCommitCount, recentCommits.count)
         runnable = PostgresQueue()

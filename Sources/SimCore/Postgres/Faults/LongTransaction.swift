@@ -1,0 +1,22 @@
+import Ports
+
+extension PostgresFaults {
+    /// Somebody opens a transaction and leaves it open: slots cannot be created meanwhile, and those that exist keep WAL back.
+    /// Source: PostgreSQL documentation, 54.19 (`restart_lsn`), 20.11 (`idle_in_transaction_session_timeout`).
+    static func longTransaction(_ servers: Servers) -> FaultDefinition {
+        FaultDefinition(
+            "long-transaction", summary: "a transaction stays open and holds back the slots of the targets",
+            targets: .processes, lasting: .seconds(1)...(.seconds(60))
+        ) { injection in
+            var open: [(server: SimulatedPostgres, connection: PostgresConnectionID)] = []
+            for server in servers.disturbable(injection) {
+                if let connection = server.openTransaction(injection.id) { open.append((server, connection)) }
+            }
+            return {
+                for (server, connection) in open where server.isDisturbable {
+                    for _ in 0..<server.endTransaction(connection) { injection.tookEffect() }
+                }
+            }
+        }
+    }
+}
