@@ -1,5 +1,6 @@
 import AdapterHTTP
 import Domain
+import Outbox
 import Ports
 
 /// The settings that every command shares, read from the environment at once: what is wrong is said before anything starts.

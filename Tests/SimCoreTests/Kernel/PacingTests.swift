@@ -63,14 +63,14 @@ private final class ScriptedPacemaker: Pacemaker, @unchecked Sendable {
 
     @Test("Processes see the time outside, from where the settings begin")
     func startTime() {
-        let seen = Mutex<[Nanoseconds]>([])
+        let seen = Notes()
         let report = simulation().run(pacedBy: ScriptedPacemaker(Self.start)) { context in
-            seen.withLock { $0.append(context.clock.now - Self.start) }
+            seen.add("\(context.clock.now - Self.start)")
             try await context.sleep(for: .seconds(3))
-            seen.withLock { $0.append(context.clock.now - Self.start) }
+            seen.add("\(context.clock.now - Self.start)")
         }
         #expect(report.held, "\(report)")
-        #expect(seen.withLock { $0 } == [.zero, .seconds(3)])
+        #expect(seen.lines == ["\(Nanoseconds.zero)", "\(Nanoseconds.seconds(3))"])
     }
 
     @Test("Work that is handed in is run between two events, at the time at which it came")
@@ -79,19 +79,19 @@ private final class ScriptedPacemaker: Pacemaker, @unchecked Sendable {
         let queue = WorkQueue<Int>(simulation)
         let pacemaker = ScriptedPacemaker(
             Self.start, [(.milliseconds(15), { queue.put(1) }), (.milliseconds(25), { queue.put(2) })])
-        let seen = Mutex<[String]>([])
+        let seen = Notes()
         let report = simulation.run(pacedBy: pacemaker) { context in
             try await withThrowingTaskGroup(of: Void.self) { group in
                 group.addTask {
                     for _ in 1...2 {
                         let number = try await queue.take(context)
-                        seen.withLock { $0.append("work \(number) at \(context.clock.now - Self.start)") }
+                        seen.add("work \(number) at \(context.clock.now - Self.start)")
                     }
                 }
                 group.addTask {
                     for _ in 1...3 {
                         try await context.sleep(for: .milliseconds(10))
-                        seen.withLock { $0.append("tick at \(context.clock.now - Self.start)") }
+                        seen.add("tick at \(context.clock.now - Self.start)")
                     }
                 }
                 try await group.waitForAll()
@@ -99,7 +99,7 @@ private final class ScriptedPacemaker: Pacemaker, @unchecked Sendable {
         }
         #expect(report.held, "\(report)")
         #expect(
-            seen.withLock { $0 } == [
+            seen.lines == [
                 "tick at 10ms", "work 1 at 15ms", "tick at 20ms", "work 2 at 25ms", "tick at 30ms",
             ])
     }
@@ -124,13 +124,13 @@ private final class ScriptedPacemaker: Pacemaker, @unchecked Sendable {
         // The clock outside is far ahead, and moves on with every look at it.
         let pacemaker = ScriptedPacemaker(Self.start, [(.zero, { queue.put(7) })])
         pacemaker.now = Self.start + .seconds(10)
-        let ticks = Mutex(0)
+        let ticks = Box(0)
         let report = simulation.run(pacedBy: pacemaker) { context in
-            try await withThrowingTaskGroup(of: Void.self) { group in
+            await withThrowingTaskGroup(of: Void.self) { group in
                 group.addTask {
                     while true {
                         try await context.sleep(for: .milliseconds(1))
-                        ticks.withLock { $0 += 1 }
+                        ticks.value += 1
                         pacemaker.now = pacemaker.now + .milliseconds(1)
                     }
                 }
@@ -143,6 +143,6 @@ private final class ScriptedPacemaker: Pacemaker, @unchecked Sendable {
             }
         }
         #expect(report.held, "\(report)")
-        #expect(ticks.withLock { $0 } <= 10_001)
+        #expect(ticks.value <= 10_001)
     }
 }
