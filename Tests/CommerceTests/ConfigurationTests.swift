@@ -1,3 +1,5 @@
+import AdapterHTTP
+import Domain
 import Foundation
 import Ports
 import Testing
