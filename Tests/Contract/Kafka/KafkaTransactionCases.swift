@@ -193,11 +193,13 @@ enum KafkaTransactionCases {
     // MARK: Offsets in a transaction
 
     /// A member that has read two records of a new topic.
-    private static func reader(_ stage: KafkaStage) async throws -> (member: GroupMember, partition: TopicPartition) {
+    private static func reader(
+        _ stage: KafkaStage, pollInterval: Nanoseconds = .minutes(5)
+    ) async throws -> (member: GroupMember, partition: TopicPartition) {
         let topic = try await stage.topic()
         try await stage.produce(["a", "b"], to: topic)
         let member = try await stage.member(of: stage.cluster.uniqueName("group"), topic) {
-            $0.maximumPollInterval = .seconds(6)
+            $0.maximumPollInterval = pollInterval
         }
         try await stage.poll(member, until: "two records") { member.records.count == 2 }
         return (member, TopicPartition(topic, 0))
@@ -242,7 +244,7 @@ enum KafkaTransactionCases {
         "transactions/zombie-offsets",
         "Offsets of a member that was dropped from its group are refused with 25: the transaction has to be aborted"
     ) { stage in
-        let (member, partition) = try await reader(stage)
+        let (member, partition) = try await reader(stage, pollInterval: .seconds(6))
         let output = try await stage.topic()
         let heir = try await stage.member(of: member.group, partition.topic)
         // The member does not poll any more; the other gets what it had.
