@@ -113,7 +113,7 @@ import Testing
         }
         #expect(attempts > 1)
         var failuresLeft = 2
-        let result = try await patience.attempt("database") {
+        let result = try await Patience(limit: .minutes(5), log: Silent()).attempt("database") {
             failuresLeft -= 1
             if failuresLeft >= 0 { throw DatabaseError.connectionLost("refused") }
             return 7

@@ -24,7 +24,7 @@ struct BadInputTests {
 
     @Test("Unknown commands, scenarios, faults, options and benchmarks are named, with what there is")
     func unknownNames() throws {
-        let commands = "run, replay, merge, bench, history, scenarios, faults, fidelity"
+        let commands = "run, replay, merge, bugs, bench, history, scenarios, faults, fidelity"
         try Self.expectRefusal(["fly"], "unknown command 'fly'; expected one of \(commands)")
         let scenarios = try SimulateCommand.run(["scenarios"]).output.split(separator: "\n")
             .filter { !$0.hasPrefix(" ") }.map { $0.prefix { $0 != ":" } }.joined(separator: ", ")

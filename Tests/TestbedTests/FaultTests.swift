@@ -34,6 +34,7 @@ struct FaultTests {
 
     private static let brokers = [["kafka-1"], ["kafka-2"], ["kafka-3"]]
     private static let databases = ["order", "payment", "inventory", "notification"].map { ["postgres-\($0)"] }
+    private static let certain: [String: Int64] = ["probability": 1_000_000]
     private static let relays = [["cdc-order"], ["cdc-inventory"], ["cdc-payment"], ["cdc-shipping"]]
 
     static let cases = [
@@ -54,9 +55,9 @@ struct FaultTests {
         Case("connector-restart", in: "postgres-failover", targets: relays),
         Case("two-relays", in: "postgres-failover", targets: relays, lasting: .seconds(5)),
         Case("re-snapshot", in: "postgres-failover", targets: relays),
-        Case("gateway-timeout-with-effect", in: "black-friday", lasting: .seconds(5), every: .seconds(5)),
-        Case("gateway-duplicate-callback", in: "black-friday", lasting: .seconds(5), every: .seconds(5)),
-        Case("gateway-refusals", in: "black-friday", lasting: .seconds(5), every: .seconds(5)),
+        Case("gateway-timeout-with-effect", in: "kafka-chaos", lasting: .seconds(5), every: .seconds(5), parameters: certain),
+        Case("gateway-duplicate-callback", in: "kafka-chaos", lasting: .seconds(5), every: .seconds(5), parameters: certain),
+        Case("gateway-refusals", in: "kafka-chaos", lasting: .seconds(5), every: .seconds(5), parameters: certain),
         Case("rolling-upgrade", in: "rolling-upgrade", lasting: .seconds(80), every: .seconds(90)),
     ]
 
@@ -84,8 +85,13 @@ struct FaultTests {
                 "kafka-unclean-election", at: .seconds(Int64(14 + 25 * index)), duration: .seconds(18),
                 targets: [broker])
         }
-        let report = try ShopRuns.run(scenario, seed: 1, schedule: faults)
-        #expect((report.run.faults.first?.effectCount ?? 0) > 0)
+        // Whether the broker that is elected lacks a record is a matter of some milliseconds: some seed of these shows it.
+        var lossy: ScenarioReport?
+        for seed in 1...8 as ClosedRange<UInt64> where lossy == nil {
+            let report = try ShopRuns.run(scenario, seed: seed, schedule: faults)
+            if (report.run.faults.first?.effectCount ?? 0) > 0 { lossy = report }
+        }
+        let report = try #require(lossy, "no seed elected a broker that lacked a record")
         #expect(!report.run.held)
     }
 
