@@ -31,7 +31,7 @@ enum Simulate {
             }
             return try command.run(Arguments(Array(words.dropFirst())))
         } catch {
-            StandardError.print(error)
+            StandardError.print("\(error)")
             return .wrongUsage
         }
     }
