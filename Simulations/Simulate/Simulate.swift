@@ -14,23 +14,24 @@ enum Simulate {
 
     static func run(_ words: [String]) -> ExitCode {
         do {
-            if words.first == "--help" || words.first == "-h" || words.first == "help" {
+            if ["--help", "-h", "help"].contains(words.first) {
                 print(helpText)
                 return .held
             }
-            guard let name = words.first, !name.hasPrefix("-") else { return try RunCommand.run(Arguments(words)) }
+            // Without a command it is `run`, in what it does and in its help.
+            let words = words.first.map { !$0.hasPrefix("-") } ?? false ? words : [RunCommand.name] + words
+            let name = words[0]
             guard let command = commands.first(where: { $0.name == name }) else {
                 throw UsageError(
                     "unknown command '\(name)'; expected one of \(commands.map { $0.name }.joined(separator: ", "))")
             }
-            var arguments = Arguments(Array(words.dropFirst()))
-            if arguments.takeFlag("--help") || arguments.takeFlag("-h") {
+            if words.contains("--help") || words.contains("-h") {
                 print(command.help)
                 return .held
             }
-            return try command.run(arguments)
+            return try command.run(Arguments(Array(words.dropFirst())))
         } catch {
-            FileHandle.standardError.write(Data("simulate: \(error)\n".utf8))
+            StandardError.print("\(error)")
             return .wrongUsage
         }
     }

@@ -1,4 +1,6 @@
+import Examples
 import Foundation
+import SimCore
 import Testing
 
 /// What cannot be understood is answered by one line that names it and what was expected, exit code 2, and nothing written.
@@ -37,6 +39,19 @@ struct BadInputTests {
                 command + ["--scenario", "primary-backup", "--faults", "crash,crush"],
                 "unknown fault 'crush'; known are \(faults)")
         }
+        for command in [["run"], ["replay", "--seed", "1"]] {
+            let command = command + ["--scenario", "primary-backup", "--faults"]
+            try Self.expectRefusal(
+                command + ["crash,bit-rot"],
+                "fault 'bit-rot' is not in the scenario's plan; it has crash, loss, slow-disk")
+            try Self.expectRefusal(
+                command + [""], "--faults is ''; expected all, none, or kinds separated by commas")
+            try Self.expectRefusal(
+                command + [","], "--faults is ','; expected all, none, or kinds separated by commas")
+        }
+        try Self.expectRefusal(
+            ["run", "--scenario", "misbehaviour", "--faults", "crash"],
+            "fault 'crash' is not in the scenario's plan; it has none")
         try Self.expectRefusal(
             ["run", "--scenario", "primary-backup", "--option", "colour=red"],
             "scenario 'primary-backup' has no option 'colour'; it has careful")
@@ -73,7 +88,20 @@ struct BadInputTests {
         }
         try Self.expectRefusal(["run", "--jobs", "0"], "--jobs is '0'; expected a whole number from 1 to 1024")
         try Self.expectRefusal(
-            ["run", "--scheduling", "best"], "--scheduling is 'best'; expected in-order, random or pct")
+            ["run", "--scheduling", "best"], "--scheduling is 'best'; expected in-order, random, pct or pct=DEPTH,STEPS"
+        )
+        for text in ["pct=", "pct=3", "pct=0,1", "pct=1001,1", "pct=1,0", "pct=1,1000000001", "pct=1,2,3", "pct=a,b"] {
+            try Self.expectRefusal(
+                ["run", "--scheduling", text],
+                "--scheduling is '\(text)'; expected in-order, random, pct or pct=DEPTH,STEPS")
+        }
+        for text in ["size", "size=", "size=big", "=1"] {
+            try Self.expectRefusal(
+                ["run", "--knob", text], "--knob is '\(text)'; expected NAME=VALUE with a whole number")
+        }
+        try Self.expectRefusal(
+            ["replay", "--seed", "1", "--scenario", "primary-backup", "--knob", "size=1"],
+            "knob 'size' is never asked for; the run asks for none")
         try Self.expectRefusal(
             ["replay", "--seed", "1..2"], "--seed takes one seed; for a range see simulate run --seeds")
         try Self.expectRefusal(["replay"], "replay needs a failure file or --seed N")
@@ -132,7 +160,7 @@ struct BadInputTests {
             change(&schedule[0])
             return schedule
         }
-        try expectRefusal("'f.json' has format 7; this version reads format 1") { $0["format"] = 7 }
+        try expectRefusal("'f.json' has format 7; this version reads format 2") { $0["format"] = 7 }
         try expectRefusal(
             "'f.json' was written by version 9.0, and runs repeat within one version only; expected 0.1.0"
         ) { $0["toolVersion"] = "9.0" }
@@ -163,6 +191,83 @@ struct BadInputTests {
         }
     }
 
+    @Test("A failure file with numbers that no run has is refused, and names them")
+    func extremeNumbers() throws {
+        let good = try Self.failureFile()
+        func expectRefusal(_ line: String, _ change: (inout [String: Any]) throws -> Void) throws {
+            var changed = good
+            try change(&changed)
+            try Self.expectRefusal(["replay", "f.json"], "'f.json'\(line)", files: ["f.json": try Self.text(changed)])
+        }
+        let schedule = try #require(good["schedule"] as? [[String: Any]])
+        let kind = try #require(schedule[0]["kind"] as? String)
+        let most = Int64.max
+        for (at, duration) in [(0, most), (most, 0), (most, most), (1, 100 * 365 * 86_400_000_000_000)]
+            as [(Int64, Int64)]
+        {
+            try expectRefusal(": fault '\(kind)' begins or ends after 3153600000s; expected an earlier end") {
+                var schedule = schedule
+                schedule[0]["at"] = ["rawValue": at]
+                schedule[0]["duration"] = ["rawValue": duration]
+                $0["schedule"] = schedule
+            }
+        }
+        func priorities(_ depth: Int, _ stepCount: Int) -> [String: Any] {
+            ["priorities": ["depth": depth, "stepCount": stepCount]]
+        }
+        for depth in [0, 1_001, .max] {
+            try expectRefusal(" has scheduling priorities of depth \(depth); expected 1 to 1000") {
+                $0["scheduling"] = priorities(depth, 10)
+            }
+        }
+        for stepCount in [-1, 0, .max] {
+            try expectRefusal(" has scheduling priorities among \(stepCount) steps; expected 1 to 1000000000") {
+                $0["scheduling"] = priorities(3, stepCount)
+            }
+        }
+        try expectRefusal(" has a time limit of -1ns; expected more than none and at most 3153600000s") {
+            $0["timeLimit"] = ["rawValue": -1]
+        }
+        try expectRefusal(" has a limit of steps at one instant of 0; expected 1 or more") {
+            $0["instantStepLimit"] = 0
+        }
+        try expectRefusal(" has a start at -1ns; expected one from 0ns to 3153600000s") {
+            $0["start"] = ["nanosecondsSinceEpoch": -1]
+        }
+    }
+
+    @Test("A failure file that says what the run never asks for is refused")
+    func unaskedSettings() throws {
+        let good = try Self.failureFile()
+        func expectRefusal(_ line: String, _ change: (inout [String: Any]) throws -> Void) throws {
+            var changed = good
+            try change(&changed)
+            try Self.expectRefusal(["replay", "f.json"], "'f.json'\(line)", files: ["f.json": try Self.text(changed)])
+        }
+        func override(_ stream: String, _ index: Int, _ value: Int) -> [[String: Any]] {
+            [["stream": stream, "index": index, "value": value]]
+        }
+        try expectRefusal(": knob 'size' is never asked for; the run asks for none") { $0["knobs"] = ["size": 3] }
+        try expectRefusal(" overrides decision 0 of 'nothing/nobody', which the run never takes") {
+            $0["overrides"] = override("nothing/nobody", 0, 1)
+        }
+        // How likely a message is to be lost: one of a million parts.
+        let stream = try #require(try Self.streamOfLosses(good))
+        try expectRefusal(" overrides decision 0 of '\(stream)' with 1000000; expected 0 to 999999") {
+            $0["overrides"] = override(stream, 0, 1_000_000)
+        }
+    }
+
+    /// The stream that a loss in the file's schedule draws from.
+    private static func streamOfLosses(_ file: [String: Any]) throws -> String? {
+        let data = try JSONSerialization.data(withJSONObject: file)
+        var settings = try JSONDecoder().decode(FailureFile.self, from: data).settings
+        settings.recordsDecisions = true
+        let schedule = try JSONDecoder().decode(FailureFile.self, from: data).schedule
+        let report = try PrimaryBackup(isBackupCareless: true).scenario.run(settings, schedule: schedule)
+        return report.run.decisions.first { $0.bound == 1_000_000 }?.address.stream
+    }
+
     private static func unknownFaultLine() throws -> String {
         let outcome = try SimulateCommand.run(
             ["replay", "--seed", "1", "--scenario", "primary-backup", "--faults", "crush"])
@@ -172,12 +277,14 @@ struct BadInputTests {
     @Test("A place that cannot be written to is named")
     func unwritablePlaces() throws {
         try withEmptyFolder { folder in
+            // So many seeds that it must be told before any of them is run.
             let outcome = try SimulateCommand.run(
                 [
-                    "run", "--scenario", "primary-backup", "--seeds", "1..400", "--until-failure", "--failures",
-                    "/dev/null/here",
+                    "run", "--scenario", "retrying-counter", "--option", "remembers=yes", "--seeds", "1..1000000000",
+                    "--failures", "/dev/null/here",
                 ], in: folder)
             #expect(outcome.status == 2)
+            #expect(outcome.output.isEmpty)
             #expect(
                 outcome.errors
                     == "simulate: cannot write failure files into '/dev/null/here'; expected a directory that can be written to\n"

@@ -3,20 +3,20 @@ import Testing
 
 @Suite("Campaigns of the command")
 struct CampaignCommandTests {
-    @Test("SIGINT ends a campaign in a summary of what ran", arguments: [false, true])
-    func interrupt(isJSON: Bool) throws {
+    @Test("SIGINT ends a campaign in a summary of what ran", arguments: [[], ["--json"], ["--until-failure"]])
+    func interrupt(more: [String]) throws {
         try withEmptyFolder { folder in
             let running = try SimulateCommand.launch(
                 SimulateCommand.path,
                 [
                     "run", "--scenario", "retrying-counter", "--option", "remembers=yes", "--seeds", "1..1000000000",
                     "--jobs", "1",
-                ] + (isJSON ? ["--json"] : []), in: folder)
-            Thread.sleep(forTimeInterval: 1)
+                ] + more, in: folder)
+            try running.waitForWork()
             running.process.interrupt()
             let outcome = try running.outcome()
             #expect(outcome.status == 0, "\(outcome.errors)")
-            if isJSON {
+            if more == ["--json"] {
                 let object = try outcome.lastObject()
                 #expect(object["interrupted"] as? Bool == true)
                 let count = try #require(object["seeds"] as? Int)
@@ -38,14 +38,16 @@ struct CampaignCommandTests {
         #expect(!outcome.output.contains("\r") && !outcome.output.contains("\u{1B}"))
     }
 
-    @Test("On a terminal a bar says how far the campaign is, and is taken away")
+    /// util-linux's `script` runs a command on a terminal of its own.
+    private static let script = "/usr/bin/script"
+
+    @Test(
+        "On a terminal a bar says how far the campaign is, and is taken away",
+        .enabled(if: FileManager.default.isExecutableFile(atPath: script), "\(script) is not there to make a terminal"))
     func barOnTerminal() throws {
-        // util-linux's `script` runs the command on a terminal of its own.
-        let script = "/usr/bin/script"
-        guard FileManager.default.isExecutableFile(atPath: script) else { return }
         let command =
             "\(SimulateCommand.path) run --scenario retrying-counter --option remembers=yes --seeds 1..2000 --jobs 1"
-        let outcome = try SimulateCommand.run(["-qec", command, "/dev/null"], program: script)
+        let outcome = try SimulateCommand.run(["-qec", command, "/dev/null"], program: Self.script)
         #expect(outcome.status == 0)
         #expect(outcome.output.contains("/2000 seeds, 0 failed"))
         #expect(outcome.output.contains("\r\u{1B}[K"))
@@ -96,6 +98,25 @@ struct CampaignCommandTests {
                 #expect(replay.status == 0)
                 #expect(replay.output.hasSuffix("the run repeated exactly\n"))
             }
+        }
+    }
+
+    @Test("Failures that cannot be written are told after the summary, which is not lost")
+    func failuresCannotBeWritten() throws {
+        try withEmptyFolder { folder in
+            let arguments = ["run", "--scenario", "retrying-counter", "--option", "remembers=no", "--seeds", "1..64"]
+            let earlier = try SimulateCommand.run(arguments, in: folder).output
+            let seed = try #require(earlier.firstMatch(of: #/FAILED seed ([0-9]+):/#)).output.1
+            // A folder stands where the file is to go.
+            let taken = "failures/retrying-counter-\(seed).json"
+            try FileManager.default.removeItem(at: folder.appendingPathComponent("failures"))
+            try FileManager.default.createDirectory(
+                at: folder.appendingPathComponent(taken), withIntermediateDirectories: true)
+            let outcome = try SimulateCommand.run(arguments, in: folder)
+            #expect(outcome.status == 1)
+            #expect(outcome.output.hasSuffix("of 64 seeds violated a property\n"), "\(outcome.output)")
+            #expect(
+                outcome.errors == "simulate: cannot write '\(taken)'; expected a place that can be written to\n")
         }
     }
 }

@@ -36,6 +36,32 @@ enum SimulateCommand {
         fileprivate let outputFile: URL
         fileprivate let errorFile: URL
 
+        /// Waits until the command is well at work: it takes care of SIGINT, and has had a second of processor time since.
+        func waitForWork() throws {
+            var seconds: Double?
+            while process.isRunning {
+                let now = try processorSeconds()
+                if seconds == nil, try ignoresInterrupt() { seconds = now }
+                if let seconds, now > seconds + 1 { return }
+                Thread.sleep(forTimeInterval: 0.01)
+            }
+            Issue.record("the command ended with status \(process.terminationStatus) before it was at work")
+        }
+
+        private func processorSeconds() throws -> Double {
+            let text = try String(contentsOfFile: "/proc/\(process.processIdentifier)/stat", encoding: .utf8)
+            // After the name in parentheses: times in user and system mode are the 12th and 13th, in ticks.
+            let fields = text.drop { $0 != ")" }.split(separator: " ")
+            let ticks = try #require(Double(fields[12])) + #require(Double(fields[13]))
+            return ticks / Double(sysconf(Int32(_SC_CLK_TCK)))
+        }
+
+        private func ignoresInterrupt() throws -> Bool {
+            let text = try String(contentsOfFile: "/proc/\(process.processIdentifier)/status", encoding: .utf8)
+            let mask = try #require(text.firstMatch(of: #/SigIgn:\s+([0-9a-f]+)/#)).output.1
+            return try #require(UInt64(mask, radix: 16)) & (1 << UInt64(SIGINT - 1)) != 0
+        }
+
         /// Waits for the end.
         func outcome() throws -> Outcome {
             process.waitUntilExit()

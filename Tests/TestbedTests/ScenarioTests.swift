@@ -36,7 +36,7 @@ struct ScenarioTests {
     @Test("A failing run's replay command names the scenario, the seed, the orders and the planted mistake")
     func replayCommandIsComplete() throws {
         let scenario = try ShopRuns.scenario("calm", orders: 3, bug: "no-inbox")
-        let command = try ShopRuns.run(scenario, seed: 9).replayCommand
+        let command = try #require(try ShopRuns.run(scenario, seed: 9).replayCommand)
         #expect(
             command.hasPrefix("simulate replay --scenario calm --seed 9 --scheduling "), "\(command)")
         #expect(command.hasSuffix("--option bug=no-inbox --option orders=3"), "\(command)")

@@ -41,7 +41,9 @@ enum SystemBenchmarks {
 
     private static func waitForTopic(_ cluster: SimulatedKafkaCluster, _ context: ProcessContext) async throws {
         let administration = cluster.eventLog(context).administration
-        while try await administration.partitionCount(of: "t") == nil { try await context.sleep(for: .milliseconds(10)) }
+        while try await administration.partitionCount(of: "t") == nil {
+            try await context.sleep(for: .milliseconds(10))
+        }
     }
 
     /// Orders through the whole shop without faults, from the purchase log; nanoseconds per order, the opening included.

@@ -7,6 +7,8 @@ struct CampaignSummary {
     let options: RunOptions
     let wallSeconds: Double
     let isInterrupted: Bool
+    /// The seeds that it is the result of.
+    let parts: [CampaignPart]
     var failureFiles: [String] = []
     var divergence: String?
 
@@ -28,7 +30,7 @@ struct CampaignSummary {
         if isInterrupted { print("interrupted: this is what had run") }
         for name in result.figures.keys.sorted() { print("  \(name): \(result.figures[name]!)") }
         if !result.faults.isEmpty {
-            print("faults (times begun, times it took effect):")
+            print("faults (times scheduled, times it took effect):")
             for fault in result.faults {
                 let name = fault.kind.padding(toLength: 24, withPad: " ", startingAt: 0)
                 print(
@@ -88,7 +90,8 @@ struct CampaignSummary {
             "events_per_second": wallSeconds > 0 ? Double(result.eventCount) / wallSeconds : 0,
             "cpu_seconds": Stopwatch.cpuSeconds(), "peak_rss_bytes": Stopwatch.peakResidentBytes(),
             "failure_files": failureFiles, "interrupted": isInterrupted,
-            "deterministic": divergence == nil, "result": JSONLine.object(result),
+            "deterministic": divergence == nil, "divergence": divergence ?? NSNull(), "words": options.words,
+            "parts": JSONLine.object(parts), "result": JSONLine.object(result),
         ])
     }
 

@@ -7,12 +7,16 @@ enum ReplayCommand: Command {
     static let name = "replay"
     static let summary = "run a failure file or one seed again, and compare"
     static let help = """
-        simulate replay FILE [OPTIONS]       runs a failure file again: the same hash, or where it first differs
+        simulate replay FILE [OPTIONS]       runs a failure file again: the same run, or where it first differs
         simulate replay --seed N [OPTIONS]   runs one seed, with the same options as run
 
-        \(RunOptions.help)
+        With FILE or --seed:
           --trace FILE         write every event, one JSON object a line
           --json               print one JSON object
+        \(RunOptions.stuckAfterHelp)
+
+        With --seed only; a file says all of it:
+        \(RunOptions.scenarioHelp)
 
         Exit codes: 0 held (for a seed) or repeated exactly (for a file), 1 a seed's run violated a property,
         2 wrong usage, 3 a file's run did not repeat, 5 a seed's run missed a liveness bound.
@@ -31,8 +35,10 @@ enum ReplayCommand: Command {
             return try replaySeed(seeds.lowerBound, options, isJSON: isJSON, traceFile: traceFile)
         }
         guard let path = arguments.takeWord() else { throw UsageError("replay needs a failure file or --seed N") }
+        let stuckAfterSeconds = try RunOptions.takeStuckAfter(&arguments)
         try arguments.finish()
-        return try replayFile(path, isJSON: isJSON, traceFile: traceFile)
+        return try replayFile(
+            path, stuckAfterSeconds: stuckAfterSeconds, isJSON: isJSON, traceFile: traceFile)
     }
 
     private static func replaySeed(
@@ -54,14 +60,17 @@ enum ReplayCommand: Command {
         return violation.kind == .liveness || violation.kind == .timeLimit ? .livenessMissed : .violated
     }
 
-    private static func replayFile(_ path: String, isJSON: Bool, traceFile: String?) throws -> ExitCode {
+    private static func replayFile(
+        _ path: String, stuckAfterSeconds: Int, isJSON: Bool, traceFile: String?
+    ) throws -> ExitCode {
         let file = try FailureFiles.read(path)
         let scenario = try ScenarioCatalogue.make(file.scenario, ScenarioOptions(values: file.options))
         var settings = file.settings
         settings.recordsTrace = file.traceFile != nil || traceFile != nil
+        settings.recordsDecisions = !file.overrides.isEmpty
         let report: ScenarioReport
         do {
-            report = try watched(limitSeconds: 60, path) {
+            report = try watched(limitSeconds: stuckAfterSeconds, shellQuoted(path)) {
                 try scenario.run(
                     settings, schedule: file.schedule, stopwatch: Stopwatch.nanoseconds, monitor: $0)
             }
@@ -69,26 +78,60 @@ enum ReplayCommand: Command {
             throw UsageError("'\(path)': \(error)")
         } catch let error as KnobError {
             throw UsageError("'\(path)': \(error)")
+        } catch let error as UnknownKnobError {
+            throw UsageError("'\(path)': \(error)")
         }
+        try checkOverrides(file, against: report.run, at: path)
         if let traceFile, let trace = report.run.trace { try FailureFiles.writeTrace(trace, to: traceFile) }
-        let isSame = report.run.traceHash.description == file.traceHash
-        let divergence = isSame ? nil : try divergence(of: report, from: file, at: path)
+        let difference = difference(report.run, file)
+        let isSame = difference == nil
+        let isSameHash = report.run.traceHash.description == file.traceHash
+        let divergence = isSameHash ? nil : try divergence(of: report, from: file, at: path)
         if isJSON {
             var object = describe(report)
             object["repeated"] = isSame
             object["expected_trace_hash"] = file.traceHash
+            if let difference { object["difference"] = difference }
             if let divergence { object["divergence"] = JSONLine.object(divergence) }
             JSONLine.print(object)
         } else {
             printText(report)
-            print(isSame ? "the run repeated exactly" : "the run did NOT repeat: recorded hash \(file.traceHash)")
+            print(difference.map { "the run did NOT repeat: \($0)" } ?? "the run repeated exactly")
             if let divergence {
                 print(divergence)
-            } else if !isSame {
+            } else if !isSameHash {
                 print(noDifferenceFound(file))
             }
         }
         return isSame ? .held : .notDeterministic
+    }
+
+    /// What the run has otherwise than its file, in words; `nil` when it repeated exactly.
+    private static func difference(_ run: RunReport, _ file: FailureFile) -> String? {
+        if run.traceHash.description != file.traceHash { return "recorded hash \(file.traceHash)" }
+        if run.eventCount != file.eventCount { return "recorded \(file.eventCount) events" }
+        guard run.violations != file.violations else { return nil }
+        let position = zip(run.violations, file.violations).enumerated().first { $1.0 != $1.1 }?.offset
+        guard let position else {
+            return "recorded \(file.violations.count) violations, and it has \(run.violations.count)"
+        }
+        return "recorded violation \(position + 1) is: \(file.violations[position])"
+    }
+
+    /// An override that decides nothing, or decides otherwise than it says, is not replayed: the file is refused.
+    private static func checkOverrides(_ file: FailureFile, against run: RunReport, at path: String) throws {
+        if let unused = run.unusedOverrides.first {
+            throw UsageError(
+                "'\(path)' overrides decision \(unused.index) of '\(unused.stream)', which the run never takes")
+        }
+        let values = file.settings.overrides
+        for decision in run.decisions {
+            guard let value = values[decision.address], value >= decision.bound else { continue }
+            let address = decision.address
+            throw UsageError(
+                "'\(path)' overrides decision \(address.index) of '\(address.stream)' with \(value); expected 0 to \(decision.bound - 1)"
+            )
+        }
     }
 
     private static func divergence(of report: ScenarioReport, from file: FailureFile, at path: String) throws

@@ -33,7 +33,8 @@ enum RunCommand: Command {
         let plan = try plan(&arguments)
         try arguments.finish()
         let scenario = try ScenarioCatalogue.make(options.scenarioName, options.options)
-        if case .only(let kinds) = options.faults { try check(kinds, scenario) }
+        try scenario.check(options.faults)
+        try FailureFiles.checkDirectory(plan.failureDirectory)
 
         let control = Campaign.Control()
         let monitor = RunMonitor()
@@ -55,19 +56,13 @@ enum RunCommand: Command {
 
         var summary = CampaignSummary(
             result: result, options: options, wallSeconds: seconds,
-            isInterrupted: control.isStopped && !plan.campaign.stopsAtFailure)
-        for failure in result.failures.prefix(10) {
-            let written = try writeFailure(seed: failure.seed, scenario, options, plan)
-            summary.failureFiles.append(written.path)
-            if written.traceHash != failure.traceHash, summary.divergence == nil {
-                summary.divergence =
-                    "seed \(failure.seed): hash \(failure.traceHash) in the campaign, \(written.traceHash) when it was run again"
-            }
-        }
+            isInterrupted: control.stopReason == .asked, parts: [CampaignPart(plan.campaign)])
+        let writeError = try writeFailures(scenario, options, plan, &summary)
         if plan.checksDeterminism, !summary.isInterrupted, summary.divergence == nil {
             summary.divergence = try Determinism.check(plan.campaign, options)
         }
         plan.isJSON ? summary.printJSON() : summary.printText()
+        if let writeError { StandardError.print(writeError) }
         return summary.exitCode
     }
 
@@ -88,11 +83,25 @@ enum RunCommand: Command {
             isJSON: arguments.takeFlag("--json"), checksDeterminism: arguments.takeFlag("--check-determinism"))
     }
 
-    /// Unknown kinds are wrong usage before anything runs.
-    private static func check(_ kinds: [String], _ scenario: Scenario) throws {
-        let simulation = Simulation(seed: 0)
-        _ = try scenario.setUp(simulation)
-        for kind in kinds { _ = try simulation.faults.definition(kind) }
+    /// Writes the first ten failures, and notes in the summary where they are and whether they repeat.
+    ///
+    /// - Returns: why they could not be written. What the campaign found is not to be lost for that.
+    private static func writeFailures(
+        _ scenario: Scenario, _ options: RunOptions, _ plan: Plan, _ summary: inout CampaignSummary
+    ) throws -> UsageError? {
+        for failure in summary.result.failures.prefix(10) {
+            do {
+                let written = try writeFailure(seed: failure.seed, scenario, options, plan)
+                summary.failureFiles.append(written.path)
+                if written.traceHash != failure.traceHash, summary.divergence == nil {
+                    summary.divergence =
+                        "seed \(failure.seed): hash \(failure.traceHash) in the campaign, \(written.traceHash) when it was run again"
+                }
+            } catch let error as UsageError {
+                return error
+            }
+        }
+        return nil
     }
 
     /// Runs a failing seed again with its trace recorded, and writes both.

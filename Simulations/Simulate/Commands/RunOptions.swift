@@ -9,18 +9,28 @@ struct RunOptions: Sendable {
     var options = ScenarioOptions()
     var faults: FaultSelection
     var scheduling: Scheduling?
+    /// Knobs that are not to be drawn.
+    var knobs: [String: Int64] = [:]
     /// How long one step of a run may take.
     var stuckAfterSeconds: Int
 
-    static let help = """
+    static let help = "\(scenarioHelp)\n\(stuckAfterHelp)"
+    static let scenarioHelp = """
           --scenario NAME      what to run (see `simulate scenarios`)
           --orders N           how many orders, where the scenario has orders
           --workload FILE      a purchase log, where the scenario takes one
           --option NAME=VALUE  any other option of the scenario; may be repeated
           --faults LIST        all (default), none, or kinds separated by commas (see `simulate faults`)
-          --scheduling POLICY  which ready task runs next: in-order, random, pct (default: drawn from the seed)
-          --stuck-after N      seconds of real time after which a process that never awaits is reported (default 60)
+          --scheduling POLICY  which ready task runs next: in-order, random, pct, or pct=DEPTH,STEPS (default: drawn from
+                               the seed)
+          --knob NAME=VALUE    a number that the scenario draws otherwise; may be repeated
         """
+    static let stuckAfterHelp =
+        "  --stuck-after N      seconds of real time after which a process that never awaits is reported (default 60)"
+
+    static func takeStuckAfter(_ arguments: inout Arguments) throws -> Int {
+        try arguments.takeInteger("--stuck-after", in: 1...86_400) ?? 60
+    }
 
     init(_ arguments: inout Arguments) throws {
         scenarioName = try arguments.takeValue("--scenario") ?? Self.defaultScenario
@@ -33,11 +43,22 @@ struct RunOptions: Sendable {
             guard parts.count == 2 else { throw UsageError("--option is '\(pair)'; expected NAME=VALUE") }
             options.values[String(parts[0])] = String(parts[1])
         }
-        stuckAfterSeconds = try arguments.takeInteger("--stuck-after", in: 1...86_400) ?? 60
-        faults = FaultSelection(try arguments.takeValue("--faults") ?? "all")
+        while let pair = try arguments.takeValue("--knob") {
+            let parts = pair.split(separator: "=", maxSplits: 1)
+            guard parts.count == 2, let value = Int64(parts[1]) else {
+                throw UsageError("--knob is '\(pair)'; expected NAME=VALUE with a whole number")
+            }
+            knobs[String(parts[0])] = value
+        }
+        stuckAfterSeconds = try Self.takeStuckAfter(&arguments)
+        let selection = try arguments.takeValue("--faults") ?? "all"
+        faults = FaultSelection(selection)
+        if faults == .only([]) {
+            throw UsageError("--faults is '\(selection)'; expected all, none, or kinds separated by commas")
+        }
         if let text = try arguments.takeValue("--scheduling") {
             guard let policy = Scheduling(text) else {
-                throw UsageError("--scheduling is '\(text)'; expected in-order, random or pct")
+                throw UsageError("--scheduling is '\(text)'; expected in-order, random, pct or pct=DEPTH,STEPS")
             }
             scheduling = policy
         }
@@ -47,11 +68,12 @@ struct RunOptions: Sendable {
     func settings(seed: UInt64) -> SimulationSettings {
         var settings = SimulationSettings(seed: seed)
         settings.scheduling = scheduling ?? Scheduling.drawn(seed: seed)
+        settings.knobs = knobs
         return settings
     }
 
     /// The words that repeat this run on the command line, but for the seed, as a shell reads them.
-    var commandLine: String { words.map { $0.contains(" ") ? "'\($0)'" : $0 }.joined(separator: " ") }
+    var commandLine: String { words.map(shellQuoted).joined(separator: " ") }
 
     /// The words that repeat this run on the command line, but for the seed.
     var words: [String] {
@@ -62,17 +84,9 @@ struct RunOptions: Sendable {
             default: words += ["--option", "\(name)=\(options.values[name]!)"]
             }
         }
-        switch faults {
-        case .all: break
-        case .none: words += ["--faults", "none"]
-        case .only(let kinds): words += ["--faults", kinds.joined(separator: ",")]
-        }
-        switch scheduling {
-        case .inOrder: words += ["--scheduling", "in-order"]
-        case .random: words += ["--scheduling", "random"]
-        case .priorities: words += ["--scheduling", "pct"]
-        case nil: break
-        }
+        if faults != .all { words += ["--faults", faults.word] }
+        if let scheduling { words += ["--scheduling", scheduling.word] }
+        for name in knobs.keys.sorted() { words += ["--knob", "\(name)=\(knobs[name]!)"] }
         return words
     }
 }

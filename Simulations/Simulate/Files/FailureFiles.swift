@@ -1,4 +1,5 @@
 import Foundation
+import Ports
 import SimCore
 
 /// Reads and writes failure files and the traces beside them.
@@ -28,15 +29,40 @@ enum FailureFiles {
                 )
             }
             let file = try JSONDecoder().decode(FailureFile.self, from: data)
-            if case .priorities(let depth, let stepCount) = file.scheduling, depth < 1 || stepCount < 1 {
-                throw UsageError(
-                    "'\(path)' has scheduling priorities of depth \(depth) and \(stepCount) steps; expected 1 or more")
-            }
+            try check(file, at: path)
             return file
         } catch let error as UsageError {
             throw error
         } catch let error as DecodingError {
             throw UsageError("'\(path)' is not a failure file: \(describe(error))")
+        }
+    }
+
+    /// Refuses numbers that no run has.
+    private static func check(_ file: FailureFile, at path: String) throws {
+        func refuse(_ what: String, _ value: some CustomStringConvertible, _ expected: String) -> UsageError {
+            UsageError("'\(path)' has \(what) \(value); expected \(expected)")
+        }
+        let latest = FaultController.latestTime
+        if case .priorities(let depth, let stepCount) = file.scheduling {
+            let (depths, stepCounts) = (Scheduling.depthRange, Scheduling.stepCountRange)
+            guard depths.contains(depth) else {
+                throw refuse("scheduling priorities of depth", depth, "\(depths.lowerBound) to \(depths.upperBound)")
+            }
+            guard stepCounts.contains(stepCount) else {
+                throw refuse(
+                    "scheduling priorities among", "\(stepCount) steps",
+                    "\(stepCounts.lowerBound) to \(stepCounts.upperBound)")
+            }
+        }
+        guard file.timeLimit > .zero, file.timeLimit <= latest else {
+            throw refuse("a time limit of", file.timeLimit, "more than none and at most \(latest)")
+        }
+        guard file.instantStepLimit > 0 else {
+            throw refuse("a limit of steps at one instant of", file.instantStepLimit, "1 or more")
+        }
+        guard (.epoch)...(.epoch + latest) ~= file.start else {
+            throw refuse("a start at", file.start, "one from \(Instant.epoch) to \(Instant.epoch + latest)")
         }
     }
 
@@ -54,6 +80,21 @@ enum FailureFiles {
         }
     }
 
+    /// Whether failure files can be written there, before there are any: a campaign of an hour is not to end in that line.
+    static func checkDirectory(_ directory: String) throws {
+        var url = URL(fileURLWithPath: directory).standardizedFileURL
+        while !FileManager.default.fileExists(atPath: url.path), url.path != "/" { url.deleteLastPathComponent() }
+        var isDirectory: ObjCBool = false
+        _ = FileManager.default.fileExists(atPath: url.path, isDirectory: &isDirectory)
+        guard isDirectory.boolValue, FileManager.default.isWritableFile(atPath: url.path) else {
+            throw unwritable(directory)
+        }
+    }
+
+    private static func unwritable(_ directory: String) -> UsageError {
+        UsageError("cannot write failure files into '\(directory)'; expected a directory that can be written to")
+    }
+
     /// Writes a failure, and its trace beside it. Returns the failure file's path.
     static func write(
         _ file: FailureFile, trace: Trace?, directory: String
@@ -61,8 +102,7 @@ enum FailureFiles {
         do {
             try FileManager.default.createDirectory(atPath: directory, withIntermediateDirectories: true)
         } catch {
-            throw UsageError(
-                "cannot write failure files into '\(directory)'; expected a directory that can be written to")
+            throw unwritable(directory)
         }
         let name = "\(file.scenario)-\(file.seed)"
         var file = file

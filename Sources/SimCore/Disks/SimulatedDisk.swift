@@ -2,31 +2,36 @@ public import Ports
 
 /// How long disk operations take, and what a crash does by default.
 public struct DiskSettings: Hashable, Sendable {
+    /// How long a read takes.
     public var readLatency = LatencyDistribution(minimum: .microseconds(60), spread: .microseconds(40))
     /// Into the page cache.
     public var writeLatency = LatencyDistribution(minimum: .microseconds(5), spread: .microseconds(5))
+    /// How long a sync takes, whatever there is to write.
     public var syncLatency = LatencyDistribution(
         minimum: .microseconds(500), spread: .microseconds(500), tail: .perMille(2), tailFactor: 20)
     /// What happens to unsynced writes; `nil`: each crash draws one of the models.
     public var crashModel: CrashModel?
+    /// Total bytes that fit; `nil` for no limit.
     public var capacityBytes: Int?
 
+    /// A solid-state disk of a data centre, without a limit.
     public init() {}
 }
 
 /// The disk of one process: files of bytes with latency. It outlives the process's incarnations; a crash does to unsynced
 /// writes what the crash model says.
 public final class SimulatedDisk: ProcessObserver, @unchecked Sendable {
-    /// What faults do to a disk while they last. Counted, so that two slow faults do not end each other.
+    /// What one fault does to a disk while it lasts. Each is kept on its own, so that two do not end each other.
     struct Disturbance {
         var slowFactor: Int64 = 1
         var isFull = false
         var failsSyncs = false
         var crashModel: CrashModel?
-        var fault: FaultInstanceID?
     }
 
+    /// Whose disk it is.
     public let process: ProcessID
+    /// Latencies and crash model; the capacity is taken when the disk is made.
     public var settings: DiskSettings
     private unowned let simulation: Simulation
     private var disk: DiskState
@@ -59,6 +64,8 @@ public final class SimulatedDisk: ProcessObserver, @unchecked Sendable {
     }
 
     /// Writes at the end of a file, and returns where.
+    ///
+    /// - Throws: ``DiskError/full(file:wanted:free:)``, ``Ports/ProcessStopped``.
     public func append(_ context: ProcessContext, _ file: String, _ bytes: [UInt8]) async throws -> Int {
         let offset = disk.length(of: file)
         try await write(context, file, at: offset, bytes)
@@ -90,11 +97,17 @@ public final class SimulatedDisk: ProcessObserver, @unchecked Sendable {
         return try disk.read(file, at: offset, count: count)
     }
 
+    /// Cuts a file off at a length, durably and at once, as a metadata journal makes it.
+    ///
+    /// - Throws: ``Ports/ProcessStopped``.
     public func truncate(_ context: ProcessContext, _ file: String, to length: Int) throws {
         try context.checkAlive()
         disk.truncate(file, to: length)
     }
 
+    /// Removes a file, durably and at once; does nothing when there is none.
+    ///
+    /// - Throws: ``Ports/ProcessStopped``.
     public func remove(_ context: ProcessContext, _ file: String) throws {
         try context.checkAlive()
         disk.remove(file)
@@ -105,7 +118,9 @@ public final class SimulatedDisk: ProcessObserver, @unchecked Sendable {
         (try? disk.read(file, at: 0, count: disk.length(of: file))) ?? []
     }
 
+    /// Whether there is such a file; takes no time: for properties and shells.
     public func exists(_ file: String) -> Bool { disk.exists(file) }
+    /// Length of a file in bytes, zero when there is none; takes no time.
     public func length(of file: String) -> Int { disk.length(of: file) }
     /// In order of creation.
     public var fileNames: [String] { disk.fileNames }
@@ -171,8 +186,10 @@ public final class SimulatedDisk: ProcessObserver, @unchecked Sendable {
         return disk.flipBit(candidates[Int(draw(UInt64(candidates.count)))], draw: draw)
     }
 
+    /// A start changes nothing: what is on the disk is what the last crash left.
     public func processStarted(_ process: ProcessID, incarnation: UInt32) {}
 
+    /// Does to unsynced writes what the crash model says.
     public func processCrashed(_ process: ProcessID) {
         let crash = crash()
         let lost = disk.crash(crash.model) { simulation.decisions.draw(crash.stream, below: $0) }

@@ -1,8 +1,11 @@
 /// The part of a campaign that one machine runs: shard `index` of `count`, from 1.
 public struct Shard: Hashable, Sendable, Codable {
+    /// Which part, from one.
     public let index: Int
+    /// How many parts there are.
     public let count: Int
 
+    /// The only part of a campaign that is not spread.
     public static let whole = Shard(index: 1, count: 1)!
 
     /// - Returns: `nil` unless `1 <= index <= count`.
@@ -25,13 +28,18 @@ public struct Shard: Hashable, Sendable, Codable {
 
 /// Many runs of one thing under different seeds, on several threads. What it finds does not depend on how many.
 public struct Campaign: Sendable {
+    /// Seeds of the whole campaign, of all shards.
     public var seeds: ClosedRange<UInt64>
+    /// Which of them are run here.
     public var shard: Shard
     /// Simulations at one time; each on a thread of its own.
     public var jobCount: Int
     /// Ends at the first failing seed: the lowest of those that had begun.
     public var stopsAtFailure: Bool
 
+    /// A campaign over seeds or a shard of them.
+    ///
+    /// - Parameter jobCount: at least one is taken.
     public init(
         seeds: ClosedRange<UInt64>, shard: Shard = .whole, jobCount: Int = 1, stopsAtFailure: Bool = false
     ) {
@@ -43,15 +51,30 @@ public struct Campaign: Sendable {
 
     /// What the campaign's threads share with whoever watches: progress, and a wish to stop.
     public final class Control: Sendable {
-        private let box = Locked((finished: 0, failed: 0, isStopped: false))
+        /// Why no further run begins.
+        public enum StopReason: Hashable, Sendable {
+            /// Somebody called ``Campaign/Control/stop()``.
+            case asked
+            /// A run failed, and the campaign was to end at the first that does.
+            case failure
+            /// A run could not be done at all.
+            case error
+        }
 
+        private let box = Locked((finished: 0, failed: 0, stopReason: StopReason?.none))
+
+        /// A control for one campaign.
         public init() {}
 
         /// Runs finished so far, and how many of them failed.
         public var progress: (finished: Int, failed: Int) { box.withLock { ($0.finished, $0.failed) } }
         /// Lets no further run begin; those under way finish.
-        public func stop() { box.withLock { $0.isStopped = true } }
-        public var isStopped: Bool { box.withLock { $0.isStopped } }
+        public func stop() { stop(.asked) }
+        /// Whether no further run begins.
+        public var isStopped: Bool { stopReason != nil }
+        /// Why no further run begins, the first reason; `nil` while they do.
+        public var stopReason: StopReason? { box.withLock { $0.stopReason } }
+        func stop(_ reason: StopReason) { box.withLock { $0.stopReason = $0.stopReason ?? reason } }
         func note(failed: Bool) {
             box.withLock {
                 $0.finished += 1
@@ -80,12 +103,12 @@ public struct Campaign: Sendable {
                     control.note(failed: !report.run.held)
                     work.withLock { $0.add(report, untilFailure: stopsAtFailure) }
                     reporting.withLock { _ in onReport(report) }
-                    if stopsAtFailure, !report.run.held { control.stop() }
+                    if stopsAtFailure, !report.run.held { control.stop(.failure) }
                 } catch {
                     work.withLock { work in
                         if work.errorSeed.map({ seed < $0 }) ?? true { (work.error, work.errorSeed) = (error, seed) }
                     }
-                    control.stop()
+                    control.stop(.error)
                 }
             }
         }
@@ -132,14 +155,19 @@ public struct Campaign: Sendable {
 
 /// A seed that failed, with the run's hash and violations.
 public struct FailedSeed: Hashable, Sendable, Codable {
+    /// The seed.
     public let seed: UInt64
+    /// Sixteen hexadecimal digits.
     public let traceHash: String
+    /// What the run found, the first first.
     public let violations: [Violation]
 }
 
 /// What the checks of one property cost a campaign.
 public struct PropertyCost: Hashable, Sendable, Codable {
+    /// Name of the property.
     public let name: String
+    /// How often it was checked, in all runs.
     public internal(set) var checkCount: UInt64
     /// Wall time of all checks, estimated; a figure of the machine, which differs from run to run.
     public internal(set) var nanoseconds: UInt64
@@ -149,11 +177,15 @@ public struct PropertyCost: Hashable, Sendable, Codable {
 ///
 /// All of it follows from scenario and seeds but for what properties cost in time.
 public struct CampaignResult: Sendable, Codable {
+    /// Runs in it.
     public private(set) var seedCount = 0
+    /// Events of all runs.
     public private(set) var eventCount: UInt64 = 0
     /// Folds seed and hash of every run, whatever their order.
     public private(set) var combinedHash: UInt64 = 0
+    /// The runs that failed, in order of seed.
     public private(set) var failures: [FailedSeed] = []
+    /// How often each kind of fault was scheduled and took effect, in order of name.
     public private(set) var faults: [FaultEfficacy] = []
     /// How often each `sometimes` property happened, by name.
     public private(set) var sometimes: [String: UInt64] = [:]
@@ -162,6 +194,7 @@ public struct CampaignResult: Sendable, Codable {
     /// What each property cost, in order of name.
     public private(set) var properties: [PropertyCost] = []
 
+    /// The result of no run.
     public init() {}
 
     mutating func add(_ report: ScenarioReport) {
@@ -221,7 +254,7 @@ public struct CampaignResult: Sendable, Codable {
         return result
     }
 
-    /// Kinds that were scheduled and never changed anything: no false green.
+    /// Kinds that were planned or scheduled and never changed anything: no false green.
     public var faultsWithoutEffect: [String] { faults.filter { $0.effectCount == 0 }.map(\.kind) }
     /// `sometimes` properties that never happened.
     public var neverReached: [String] { sometimes.keys.sorted().filter { sometimes[$0] == 0 } }

@@ -12,7 +12,10 @@ final class LivenessPhase: EventHandler {
     private let unfinished: () -> [String]
     private var handler: HandlerID!
 
-    init(_ simulation: Simulation, after safetyPhase: Nanoseconds, bound: Nanoseconds?, unfinished: @escaping () -> [String]) {
+    init(
+        _ simulation: Simulation, after safetyPhase: Nanoseconds, bound: Nanoseconds?,
+        unfinished: @escaping () -> [String]
+    ) {
         self.simulation = simulation
         self.bound = bound
         self.unfinished = unfinished

@@ -56,24 +56,44 @@ public enum FaultSelection: Hashable, Sendable {
     /// These kinds only.
     case only([String])
 
-    /// Reads `all`, `none`, or names separated by commas.
-    public init(_ text: String) {
-        switch text {
-        case "all": self = .all
-        case "none": self = .none
-        default: self = .only(text.split(separator: ",").map(String.init))
+    /// Kinds of the plan that are drawn, each once.
+    ///
+    /// - Throws: when it selects nothing, or a kind that the plan does not have: a campaign without that fault would be green
+    ///   for no reason.
+    func kinds(of plan: FaultPlan?, in controller: FaultController) throws(FaultScheduleError) -> [String] {
+        var planned: [String] = []
+        for entry in plan?.entries ?? [] where !planned.contains(entry.kind) { planned.append(entry.kind) }
+        switch self {
+        case .all: return planned
+        case .none: return []
+        case .only(let kinds):
+            if kinds.isEmpty { throw .nothingSelected }
+            for kind in kinds {
+                _ = try controller.definition(kind)
+                if !planned.contains(kind) { throw .notPlanned(kind, planned: planned) }
+            }
+            return planned.filter { kinds.contains($0) }
         }
     }
 }
 
 /// A run of a scenario: its report, and the domain's own figures.
 public struct ScenarioReport: Sendable {
+    /// Name of the scenario.
     public let scenario: String
     /// The scenario's own options, by name.
     public let options: [String: String]
     /// Which ready task ran next.
     public let scheduling: Scheduling
+    /// Which kinds of the scenario's faults were drawn.
+    public let faults: FaultSelection
+    /// Knobs that the settings fixed, by name.
+    public let fixedKnobs: [String: Int64]
+    /// Whether seed, options, scheduling, selection of faults and fixed knobs alone make this run again.
+    let isDrawnFromSeed: Bool
+    /// What the run did.
     public let run: RunReport
+    /// What ``Scenario/Prepared/figures`` said at its end.
     public let figures: [(name: String, value: Int64)]
 }
 
@@ -85,7 +105,7 @@ extension Scenario {
     ///   - schedule: runs these faults instead of drawing any.
     ///   - monitor: lets another thread see whether the run gets on.
     ///   - stopwatch: reads a monotonic clock in nanoseconds, to measure what properties cost; `nil` to spare it.
-    /// - Throws: ``FaultScheduleError``, ``KnobError``, or what set-up throws.
+    /// - Throws: ``FaultScheduleError``, ``KnobError``, ``UnknownKnobError``, or what set-up throws.
     public func run(
         _ settings: SimulationSettings, faults: FaultSelection = .all, schedule: [ScheduledFault]? = nil,
         stopwatch: (@Sendable () -> UInt64)? = nil, monitor: RunMonitor? = nil
@@ -96,23 +116,46 @@ extension Scenario {
         simulation.properties.stopwatch = stopwatch
         let prepared = try setUp(simulation)
         if let error = simulation.knobError { throw error }
-        var selected: [String]?
-        if case .only(let kinds) = faults {
-            for kind in kinds { _ = try simulation.faults.definition(kind) }
-            selected = kinds
-        }
+        let kinds = try faults.kinds(of: prepared.faultPlan, in: simulation.faults)
         if let schedule {
             try simulation.faults.schedule(schedule)
-        } else if let plan = prepared.faultPlan, faults != .none {
+        } else if let plan = prepared.faultPlan, !kinds.isEmpty {
+            try simulation.faults.plan(kinds)
             try simulation.faults.schedule(
-                plan.drawSchedule(from: simulation.faults, decisions: &simulation.decisions, only: selected))
+                plan.drawSchedule(from: simulation.faults, decisions: &simulation.decisions, only: kinds))
         }
         if let plan = prepared.faultPlan {
             simulation.beginLivenessPhase(
                 after: plan.start + plan.safetyPhase, bound: prepared.livenessBound, unfinished: prepared.unfinished)
         }
         let report = simulation.run(driver: prepared.driver)
+        // Asked only now: a knob may be read for the first time by a process that runs.
+        for knob in settings.knobs.keys.sorted() where report.knobs[knob] == nil {
+            throw UnknownKnobError(name: knob, known: report.knobs.keys.sorted())
+        }
         return ScenarioReport(
-            scenario: name, options: options, scheduling: settings.scheduling, run: report, figures: prepared.figures())
+            scenario: name, options: options, scheduling: settings.scheduling, faults: faults,
+            fixedKnobs: settings.knobs, isDrawnFromSeed: schedule == nil && settings.haveUsualLimits, run: report,
+            figures: prepared.figures())
+    }
+
+    /// Whether the selection names kinds that the scenario's plan has, without a run.
+    ///
+    /// - Throws: ``FaultScheduleError`` when not, or what set-up throws.
+    public func check(_ faults: FaultSelection) throws {
+        let simulation = Simulation(seed: 0)
+        _ = try faults.kinds(of: setUp(simulation).faultPlan, in: simulation.faults)
+    }
+}
+
+/// The settings fix a knob that the run never asked for.
+public struct UnknownKnobError: Error, Hashable, Sendable, CustomStringConvertible {
+    /// The knob that is fixed.
+    public let name: String
+    /// Knobs that the run asked for.
+    public let known: [String]
+
+    public var description: String {
+        "knob '\(name)' is never asked for; the run asks for \(known.isEmpty ? "none" : known.joined(separator: ", "))"
     }
 }

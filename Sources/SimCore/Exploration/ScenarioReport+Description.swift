@@ -4,26 +4,29 @@ extension ScenarioReport: CustomStringConvertible {
     public var description: String {
         var lines = ["\(scenario), seed \(run.seed): \(run.held ? "every property held" : "violated")"]
         lines += run.violations.map { "  \($0)" }
-        lines.append("  replay: \(replayCommand)")
+        lines.append(
+            "  replay: \(replayCommand ?? "no command can say it; write a FailureFile of it, and replay that")")
         return lines.joined(separator: "\n")
     }
 
-    /// The command that repeats the run, for a scenario that the `simulate` command knows and whose faults were drawn from
-    /// the seed. A run with a schedule of its own is repeated from a ``FailureFile``.
-    public var replayCommand: String {
-        var words = ["simulate replay --scenario \(scenario) --seed \(run.seed) --scheduling \(scheduling.word)"]
-        for name in options.keys.sorted() { words.append("--option \(name)=\(options[name]!)") }
-        return words.joined(separator: " ")
+    /// The command that repeats the run, for a scenario that the `simulate` command knows; `nil` for a run that was more than
+    /// its seed, options, faults, scheduling and knobs: with a schedule or overrides of its own, or with other limits or
+    /// another start than usual. Such a run is repeated from a ``FailureFile``.
+    public var replayCommand: String? {
+        guard isDrawnFromSeed else { return nil }
+        var words = ["--scenario", scenario, "--seed", String(run.seed), "--scheduling", scheduling.word]
+        if faults != .all { words += ["--faults", faults.word] }
+        for name in fixedKnobs.keys.sorted() { words += ["--knob", "\(name)=\(fixedKnobs[name]!)"] }
+        for name in options.keys.sorted() { words += ["--option", "\(name)=\(options[name]!)"] }
+        return (["simulate", "replay"] + words.map(shellQuoted)).joined(separator: " ")
     }
 }
 
-extension Scheduling {
-    /// What ``init(_:)`` reads.
-    var word: String {
-        switch self {
-        case .inOrder: "in-order"
-        case .random: "random"
-        case .priorities: "pct"
-        }
+extension SimulationSettings {
+    /// Whether the seed, the scheduling and the knobs say all that there is to say.
+    var haveUsualLimits: Bool {
+        let usual = SimulationSettings(seed: seed)
+        return overrides.isEmpty && start == usual.start && timeLimit == usual.timeLimit
+            && instantStepLimit == usual.instantStepLimit
     }
 }

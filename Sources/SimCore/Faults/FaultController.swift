@@ -1,7 +1,10 @@
-import Ports
+public import Ports
 
 /// The faults of one run: which kinds there are, the schedule, what is active now, and how often each took effect.
 public final class FaultController: EventHandler {
+    /// No scheduled fault ends later: a hundred years, which leaves room to add to it.
+    public static let latestTime = Nanoseconds.hours(100 * 365 * 24)
+
     private struct Instance {
         let fault: ScheduledFault
         let kind: Int
@@ -25,6 +28,8 @@ public final class FaultController: EventHandler {
     private var alikeCounts: [String: Int] = [:]
     private var effectCounts: [Int64] = []
     private var scheduledCounts: [Int64] = []
+    /// Which kinds the run's plan may draw, whether it drew them or not.
+    private var isPlanned: [Bool] = []
     /// True once the liveness phase has begun: no fault begins any more.
     public private(set) var areHealed = false
     private var sparing: [(ProcessID) -> Bool] = []
@@ -44,6 +49,15 @@ public final class FaultController: EventHandler {
         definitions.append(definition)
         effectCounts.append(0)
         scheduledCounts.append(0)
+        isPlanned.append(false)
+    }
+
+    /// Notes which kinds a schedule was drawn from: one that is never drawn is reported as well.
+    func plan(_ kinds: [String]) throws(FaultScheduleError) {
+        for name in kinds {
+            let definition = try definition(name)
+            isPlanned[kindByName[definition.name]!] = true
+        }
     }
 
     /// Spares a process from being taken down whenever the condition says so: for faults beyond what a system is built to
@@ -58,6 +72,9 @@ public final class FaultController: EventHandler {
     /// Every kind, in order of registration.
     public var kinds: [FaultDefinition] { definitions }
 
+    /// The kind of that name.
+    ///
+    /// - Throws: ``FaultScheduleError/unknownKind(_:known:)`` when there is none.
     public func definition(_ name: String) throws(FaultScheduleError) -> FaultDefinition {
         guard let kind = kindByName[name] else {
             throw FaultScheduleError.unknownKind(name, known: definitions.map(\.name))
@@ -66,6 +83,8 @@ public final class FaultController: EventHandler {
     }
 
     /// Schedules faults, in the order given. Nothing is scheduled unless all can be.
+    ///
+    /// - Throws: ``FaultScheduleError``, which names the first that cannot be.
     public func schedule(_ faults: [ScheduledFault]) throws(FaultScheduleError) {
         for fault in faults { try validate(fault) }
         for fault in faults {
@@ -79,6 +98,8 @@ public final class FaultController: EventHandler {
     public var scheduledFaults: [ScheduledFault] { instances.map(\.fault) }
 
     /// Injects a fault now, from a scripted scenario. Returns what ends it.
+    ///
+    /// - Throws: ``FaultScheduleError`` when there is no such kind, process or parameter.
     @discardableResult
     public func inject(
         _ kind: String, targets: [String] = [], others: [String] = [], parameters: [String: Int64] = [:]
@@ -107,16 +128,17 @@ public final class FaultController: EventHandler {
         effectCounts[instances[index].kind] += 1
     }
 
-    /// For each kind that was scheduled, begun or not: how often it was, and how often it took effect. In order of
-    /// registration.
+    /// For each kind that was planned or scheduled, begun or not: how often it was scheduled, and how often it took effect. In
+    /// order of registration.
     public var efficacy: [FaultEfficacy] {
         definitions.indices.compactMap { kind in
-            guard scheduledCounts[kind] > 0 else { return nil }
+            guard isPlanned[kind] || scheduledCounts[kind] > 0 else { return nil }
             return FaultEfficacy(
                 kind: definitions[kind].name, scheduledCount: scheduledCounts[kind], effectCount: effectCounts[kind])
         }
     }
 
+    /// Begins or ends the fault that the event is of; the simulation calls it.
     public func handle(_ event: KernelEvent) {
         switch Code(rawValue: event.code) {
         case .begin: if !areHealed { begin(Int(event.first)) }
@@ -125,6 +147,7 @@ public final class FaultController: EventHandler {
         }
     }
 
+    /// The event in words, for a trace.
     public func describe(_ event: KernelEvent) -> String {
         let fault = instances[Int(event.first)].fault
         return (event.code == Code.begin.rawValue ? "begin " : "end ") + fault.description
@@ -180,6 +203,10 @@ public final class FaultController: EventHandler {
     private func validate(_ fault: ScheduledFault) throws(FaultScheduleError) {
         let definition = try definition(fault.kind)
         guard fault.at >= .zero, fault.duration >= .zero else { throw .negativeTime(fault: fault.kind) }
+        // Not by the sum: it may be beyond what can be counted.
+        guard fault.at <= Self.latestTime, fault.duration <= Self.latestTime - fault.at else {
+            throw .tooLate(fault: fault.kind)
+        }
         for name in fault.targets + fault.others where simulation.process(named: name) == nil {
             throw .unknownProcess(name, fault: fault.kind, known: simulation.processNames)
         }
@@ -203,8 +230,11 @@ public final class FaultController: EventHandler {
 
 /// How often a kind of fault was scheduled and how often it really changed something.
 public struct FaultEfficacy: Hashable, Sendable, Codable {
+    /// Name of the ``FaultDefinition``.
     public let kind: String
+    /// Faults in the schedule, whether their time came or not; zero for a kind that was planned and never drawn.
     public let scheduledCount: Int64
+    /// Times that something really changed because of one of them.
     public let effectCount: Int64
 
     public init(kind: String, scheduledCount: Int64, effectCount: Int64) {

@@ -29,10 +29,15 @@ public enum FaultTargets: Hashable, Sendable {
 
 /// A fault as it is being injected: what its definition works with.
 public struct FaultInjection {
+    /// The run that it happens in.
     public let simulation: Simulation
+    /// Which fault of the run's schedule it is.
     public let id: FaultInstanceID
+    /// The fault as it was scheduled.
     public let fault: ScheduledFault
+    /// Whom it hits.
     public let targets: [ProcessID]
+    /// The other side: everybody else unless the schedule names some.
     public let others: [ProcessID]
     let definition: FaultDefinition
 
@@ -56,8 +61,8 @@ public struct FaultInjection {
     }
 }
 
-/// A kind of fault: its name, parameters, and what it does. One file each in the catalogue; a domain adds its own with
-/// ``FaultController/register(_:)``.
+/// A kind of fault: its name, parameters, and what it does. The catalogue has a file for each family; a domain adds its own
+/// with ``FaultController/register(_:)``.
 public struct FaultDefinition: Sendable {
     /// Undoes what was done, when the fault's time is over or the liveness phase begins.
     public typealias Healing = () -> Void

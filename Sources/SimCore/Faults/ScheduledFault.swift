@@ -47,12 +47,24 @@ public struct FaultInstanceID: Hashable, Sendable {
 
 /// Why a fault schedule cannot be run.
 public enum FaultScheduleError: Error, Hashable, Sendable {
+    /// No kind has that name.
     case unknownKind(String, known: [String])
+    /// No process has that name.
     case unknownProcess(String, fault: String, known: [String])
+    /// The kind does not declare that parameter.
     case unknownParameter(String, fault: String, known: [String])
+    /// The parameter has a value that the kind does not take.
     case parameterOutOfRange(String, fault: String, value: Int64, range: ClosedRange<Int64>)
+    /// The kind needs targets and there are none, or the other way round.
     case wrongTargets(fault: String, expected: String, found: Int)
+    /// It begins before the run, or lasts less than no time.
     case negativeTime(fault: String)
+    /// It would last beyond ``FaultController/latestTime``.
+    case tooLate(fault: String)
+    /// The kind exists, and the scenario's plan never draws it.
+    case notPlanned(String, planned: [String])
+    /// An empty list of kinds was selected.
+    case nothingSelected
 }
 
 extension FaultScheduleError: CustomStringConvertible {
@@ -69,6 +81,11 @@ extension FaultScheduleError: CustomStringConvertible {
         case .wrongTargets(let fault, let expected, let found):
             "fault '\(fault)' needs \(expected), and the schedule names \(found)"
         case .negativeTime(let fault): "fault '\(fault)' has a negative time or duration; expected zero or more"
+        case .tooLate(let fault):
+            "fault '\(fault)' begins or ends after \(FaultController.latestTime); expected an earlier end"
+        case .notPlanned(let kind, let planned):
+            "fault '\(kind)' is not in the scenario's plan; it has \(planned.isEmpty ? "none" : planned.joined(separator: ", "))"
+        case .nothingSelected: "no fault is selected; expected all, none, or kinds separated by commas"
         }
     }
 }

@@ -5,7 +5,7 @@ public import Ports
 @usableFromInline struct KernelState: ~Copyable {
     @usableFromInline struct Handler {
         @usableFromInline unowned(unsafe) let object: any EventHandler
-        /// Index of its process; `Int32.max` for one that belongs to none.
+        /// Index of its process; `UInt32.max` for one that belongs to none.
         @usableFromInline let process: UInt32
     }
 

@@ -9,15 +9,15 @@ extension Simulation {
     ///
     /// - Returns: what happened. It never throws: whatever goes wrong is a violation in the report.
     public func run(driver: @escaping @Sendable (ProcessContext) async throws -> Void) -> RunReport {
-        precondition(!isRunning, "a simulation runs once; make another for another run")
-        isRunning = true
+        precondition(!hasBegun, "a simulation runs once; make another for another run")
+        hasBegun = true
         executor.thread.adoptCurrentThread()
-        let driverID = addProcess("driver") { context in
+        addProcess("driver") { context in
             try await driver(context)
             context.simulation.state.pointee.isStopRequested = true
         }
         loop()
-        if violations.isEmpty { concludeQuietly(driverID) }
+        if violations.isEmpty { concludeQuietly() }
         noteForeignCalls()
         var report = makeReport()
         // What died at this very instant has not unwound yet.
@@ -111,7 +111,7 @@ extension Simulation {
         job.runSynchronously(on: taskExecutor)
     }
 
-    /// Lets the present step be followed by a look at the properties.
+    /// Has the properties looked at once virtual time has come to `time`, whether anything else happens then or not.
     func scheduleWakeUp(at time: Instant) {
         schedule(at: time, kernelHandler, code: KernelEvents.Code.look.rawValue)
     }
@@ -167,7 +167,7 @@ extension Simulation {
     }
 
     /// The driver has returned: what must hold at rest is judged.
-    private func concludeQuietly(_ driver: ProcessID) {
+    private func concludeQuietly() {
         state.pointee.isStopRequested = false
         if let violation = properties.check() { violations.append(violation) }
         violations += properties.checkQuiescence()

@@ -2,6 +2,7 @@ public import Ports
 
 /// How one run is set: the seed, and everything that may differ between two runs of one scenario.
 public struct SimulationSettings: Sendable {
+    /// What every decision of the run is drawn from.
     public var seed: UInt64
     /// Which ready task runs next.
     public var scheduling: Scheduling = .inOrder
@@ -19,8 +20,10 @@ public struct SimulationSettings: Sendable {
     public var overrides: [DecisionAddress: UInt64] = [:]
     /// Values for knobs that are not to be drawn.
     public var knobs: [String: Int64] = [:]
+    /// Log lines below it are not even made.
     public var minimumLogLevel: LogLevel = .error
 
+    /// Everything as usual but the seed.
     public init(seed: UInt64) { self.seed = seed }
 }
 
@@ -29,16 +32,21 @@ public struct SimulationSettings: Sendable {
 ///
 /// Set it up (processes, properties, faults), then call ``run(driver:)`` once.
 public final class Simulation: @unchecked Sendable {
+    /// How this run is set.
     public let settings: SimulationSettings
     @usableFromInline let state: UnsafeMutablePointer<KernelState>
+    /// What the code of the processes runs on.
     public let executor: SimulationExecutor
     @usableFromInline let parking: Parking
     var processes: ContiguousArray<SimulatedProcess> = []
     private var processByName: [String: ProcessID] = [:]
     /// What keeps handlers alive; the state refers to them without counting.
     private var handlerObjects: ContiguousArray<any EventHandler> = []
+    /// What has to hold; add to it before the run. Gone once the run is over.
     public private(set) var properties: PropertySet!
+    /// The run's faults: kinds, schedule, and how often each took effect. Gone once the run is over.
     public private(set) var faults: FaultController!
+    /// What the processes send each other messages on. Gone once the run is over.
     public private(set) var network: SimulatedNetwork!
     /// Disks, in order of creation; faults find them by process.
     var disks: ContiguousArray<SimulatedDisk> = []
@@ -53,13 +61,16 @@ public final class Simulation: @unchecked Sendable {
     let kernelHandler: HandlerID
     /// Something that was kept for a frozen process is being delivered to it.
     var isDelivering = false
-    /// What ``run(driver:)`` returns is made from here once it has ended.
-    var isRunning = false
+    /// Whether ``run(driver:)`` has been called: a simulation runs once. Stays true when the run has ended.
+    var hasBegun = false
     /// What ties virtual time to time outside, for a run by ``run(pacedBy:driver:)``.
     var pacemaker: (any Pacemaker)?
     /// Steps after the first half of those that one instant may have, by process.
     var spinners: [String: Int] = [:]
 
+    /// A run that has yet to be set up.
+    ///
+    /// - Precondition: the time limit is not negative.
     public init(_ settings: SimulationSettings) {
         self.settings = settings
         state = .allocate(capacity: 1)
@@ -83,6 +94,7 @@ public final class Simulation: @unchecked Sendable {
         faults = FaultController(simulation: self)
     }
 
+    /// A run with usual settings but for its seed.
     public convenience init(seed: UInt64) { self.init(SimulationSettings(seed: seed)) }
 
     deinit {
@@ -92,10 +104,13 @@ public final class Simulation: @unchecked Sendable {
 
     /// True virtual time; processes read it through their own clocks.
     public var now: Instant { Instant(nanosecondsSinceEpoch: Int64(bitPattern: state.pointee.now)) }
+    /// The seed that every decision is drawn from.
     public var seed: UInt64 { settings.seed }
+    /// Log lines below it are not even made.
     public var minimumLogLevel: LogLevel { settings.minimumLogLevel }
     /// Events dispatched so far.
     public var eventCount: UInt64 { state.pointee.eventCount }
+    /// Folds every event dispatched so far.
     public var traceHash: TraceHash { state.pointee.hash }
 
     /// The decisions of this run.
@@ -181,14 +196,18 @@ public final class Simulation: @unchecked Sendable {
         return id
     }
 
+    /// The process of that name; `nil` when there is none.
     public func process(named name: String) -> ProcessID? { processByName[name] }
     /// In order of creation.
     public var processNames: [String] { processes.map(\.name) }
+    /// The name that the process was added with.
     public func name(of process: ProcessID) -> String { processes[Int(process.index)].name }
+    /// Whether the process runs, is frozen, has crashed, or has not begun.
     public func state(of process: ProcessID) -> ProcessState {
         let process = processes[Int(process.index)]
         return process.isPaused && process.state == .running ? .paused : process.state
     }
+    /// How often the process has been started; one for its first life.
     public func incarnation(of process: ProcessID) -> UInt32 { processes[Int(process.index)].incarnation }
     /// The context of the present incarnation; `nil` while there is none.
     public func context(of process: ProcessID) -> ProcessContext? { processes[Int(process.index)].context }
@@ -262,8 +281,11 @@ public final class Simulation: @unchecked Sendable {
 
 /// A knob that is fixed to a value that it cannot have.
 public struct KnobError: Error, Hashable, Sendable, CustomStringConvertible {
+    /// The knob.
     public let name: String
+    /// What it was fixed to.
     public let value: Int64
+    /// What it may be.
     public let range: ClosedRange<Int64>
 
     public var description: String {
@@ -275,6 +297,8 @@ public struct KnobError: Error, Hashable, Sendable, CustomStringConvertible {
 public struct ScheduledEvent: Hashable, Sendable {
     let handle: EventQueue<KernelEvent>.Handle
 
+    /// Whether both name the same event.
     public static func == (left: ScheduledEvent, right: ScheduledEvent) -> Bool { left.handle == right.handle }
+    /// Agrees with `==`: one event has one handle.
     public func hash(into hasher: inout Hasher) { hasher.combine(handle.index) }
 }

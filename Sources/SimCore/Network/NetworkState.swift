@@ -7,8 +7,11 @@ public import Ports
 public struct NetworkState {
     /// When a datagram arrives.
     public enum DatagramPlan: Equatable, Sendable {
+        /// It never does.
         case lost
+        /// Once.
         case deliver(at: Instant)
+        /// Twice: it was duplicated on the way.
         case deliverTwice(at: Instant, and: Instant)
     }
 
@@ -33,6 +36,7 @@ public struct NetworkState {
         let to: UInt32
     }
 
+    /// A network in which every link has the default quality.
     public init() {}
 
     /// Gives the link from one process to another a quality of its own (one direction).
@@ -40,6 +44,7 @@ public struct NetworkState {
         ownQuality[Pair(from: from.index, to: to.index)] = quality
     }
 
+    /// Lets a fault disturb messages until it is removed.
     public mutating func install(_ disturbance: NetworkDisturbance) -> NetworkDisturbanceID {
         let id = NetworkDisturbanceID(rawValue: nextDisturbance)
         nextDisturbance += 1
@@ -47,6 +52,7 @@ public struct NetworkState {
         return id
     }
 
+    /// Ends a disturbance; does nothing when it is over.
     public mutating func remove(_ id: NetworkDisturbanceID) {
         disturbances.removeAll { $0.id == id }
     }

@@ -90,7 +90,7 @@ struct ContextIdentifiers: Identifiers {
     func next() -> UniqueID { context.simulation.drawUniqueID(for: context) }
 }
 
-/// Log lines into the run's trace.
+/// Log lines to ``Simulation/logSink``, when there is one; the trace has none of them.
 struct ContextLog: ServiceLog {
     let context: ProcessContext
 

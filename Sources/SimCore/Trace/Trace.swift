@@ -63,7 +63,7 @@ public struct Divergence: Hashable, Sendable, Codable {
 
     /// Compares two runs; `nil` when neither dispatched anything that the other did not.
     ///
-    /// Linear in the shorter run; hashes are cumulative, so the first differing hash is the first differing event.
+    /// Hashes are cumulative, so that the first difference is found by bisection: logarithmic in the shorter run.
     public static func first(
         between expected: Trace, and found: Trace, neighbourCount: Int = 3
     ) -> Divergence? {

@@ -89,6 +89,26 @@ struct CampaignTests {
         #expect(result.seedCount == 6)
     }
 
+    @Test(
+        "A campaign that ends by itself says why: a failure, an error, or nothing; a wish to stop that comes later is too late"
+    )
+    func stopReasons() throws {
+        let control = Campaign.Control()
+        _ = try Campaign(seeds: 2...1_000, stopsAtFailure: true).run(control: control) {
+            try Self.scenario.run(SimulationSettings(seed: $0))
+        }
+        #expect(control.stopReason == .failure)
+        control.stop()
+        #expect(control.stopReason == .failure)
+        struct Failure: Error {}
+        let failing = Campaign.Control()
+        #expect(throws: Failure.self) { try Campaign(seeds: 1...9).run(control: failing) { _ in throw Failure() } }
+        #expect(failing.stopReason == .error)
+        let whole = Campaign.Control()
+        _ = try Campaign(seeds: 1...2).run(control: whole) { try Self.scenario.run(SimulationSettings(seed: $0)) }
+        #expect(whole.stopReason == nil && !whole.isStopped)
+    }
+
     @Test("Faults, figures and what should happen sometimes are added up; what never happened is named")
     func sums() throws {
         let result = try Self.run(Campaign(seeds: 1...40))
@@ -125,7 +145,7 @@ struct CampaignTests {
             if control.isStopped { begunAfterStop.withLock { $0 += 1 } }
             return try Self.scenario.run(SimulationSettings(seed: seed))
         }
-        #expect(control.isStopped)
+        #expect(control.stopReason == .asked)
         #expect(result.seedCount >= 10)
         // The other job may have taken its seed already.
         #expect(begunAfterStop.withLock { $0 } <= 1)
@@ -170,5 +190,136 @@ struct CampaignTests {
         settings.knobs["size"] = 10
         let error = #expect(throws: KnobError.self) { try scenario.run(settings) }
         #expect(error?.description == "knob 'size' is 10; expected 1 to 9")
+    }
+
+    @Test("A knob that the settings fix and the run never asks for is refused")
+    func knobNeverAskedFor() throws {
+        let scenario = Scenario("knob", summary: "") { simulation in
+            Scenario.Prepared { _ in _ = simulation.knob("late", in: 1...9) }
+        }
+        var settings = SimulationSettings(seed: 1)
+        settings.knobs["late"] = 3
+        #expect(try scenario.run(settings).run.knobs == ["late": 3])
+        settings.knobs["size"] = 3
+        let error = #expect(throws: UnknownKnobError.self) { try scenario.run(settings) }
+        #expect(error?.description == "knob 'size' is never asked for; the run asks for late")
+    }
+
+    @Test("A failure file keeps the limits and the start of its run")
+    func limitsAreKept() throws {
+        var settings = SimulationSettings(seed: 3)
+        settings.timeLimit = .milliseconds(700)
+        settings.instantStepLimit = 5_000
+        settings.start = .epoch + .milliseconds(30)
+        let report = try Self.scenario.run(settings)
+        #expect(report.run.violations.map(\.kind) == [.timeLimit])
+        let file = FailureFile(
+            toolVersion: "1", commit: "c", options: [:], settings: settings, report: report, traceFile: nil)
+        let read = try JSONDecoder().decode(FailureFile.self, from: try JSONEncoder().encode(file))
+        #expect(read.settings.timeLimit == settings.timeLimit)
+        #expect(read.settings.instantStepLimit == settings.instantStepLimit)
+        #expect(read.settings.start == settings.start)
+        let again = try Self.scenario.run(read.settings, schedule: read.schedule)
+        #expect(again.run.traceHash == report.run.traceHash)
+        #expect(again.run.violations == report.run.violations)
+    }
+
+    // MARK: Selections of faults
+
+    @Test("A selection that names what the plan does not have, or nothing, is refused before anything runs")
+    func selectionBesidesPlan() throws {
+        func refusal(_ faults: FaultSelection, _ scenario: Scenario = Self.scenario) -> String? {
+            let errors = [
+                #expect(throws: FaultScheduleError.self) { try scenario.check(faults) },
+                #expect(throws: FaultScheduleError.self) {
+                    try scenario.run(SimulationSettings(seed: 1), faults: faults)
+                },
+            ]
+            #expect(errors[0] == errors[1])
+            return errors[0]?.description
+        }
+        #expect(
+            refusal(.only(["loss", "crash"])) == "fault 'crash' is not in the scenario's plan; it has loss, partition")
+        #expect(refusal(.only([])) == "no fault is selected; expected all, none, or kinds separated by commas")
+        #expect(refusal(.only(["crush"]))?.hasPrefix("unknown fault 'crush'; known are crash,") == true)
+        let faultless = Scenario("calm", summary: "") { _ in Scenario.Prepared { _ in } }
+        #expect(refusal(.only(["loss"]), faultless) == "fault 'loss' is not in the scenario's plan; it has none")
+        for selection in [.all, .none, .only(["partition"])] as [FaultSelection] { try Self.scenario.check(selection) }
+    }
+
+    @Test("A kind that is planned and never drawn is reported as one without effect")
+    func neverDrawn() throws {
+        let scenario = Scenario("rare", summary: "") { simulation in
+            simulation.addProcess("worker") { context in try await context.sleep(for: .seconds(1)) }
+            // One in an hour at most, in a phase of a second.
+            let plan = FaultPlan(
+                entries: [.init("pause", pool: ["worker"])], safetyPhase: .nanoseconds(1), meanGap: .hours(1))
+            return Scenario.Prepared(faultPlan: plan) { try await $0.sleep(for: .seconds(2)) }
+        }
+        let result = try Campaign(seeds: 1...20).run { try scenario.run(SimulationSettings(seed: $0)) }
+        #expect(result.faults == [FaultEfficacy(kind: "pause", scheduledCount: 0, effectCount: 0)])
+        #expect(result.faultsWithoutEffect == ["pause"])
+        let none = try Campaign(seeds: 1...20).run { try scenario.run(SimulationSettings(seed: $0), faults: .none) }
+        #expect(none.faultsWithoutEffect.isEmpty, "what was not asked for is not missed")
+    }
+
+    // MARK: The command that repeats a run
+
+    @Test("A run's command says what makes it another run: scheduling, faults, knobs and options")
+    func replayCommand() throws {
+        let scenario = Scenario("w", summary: "", options: ["who": "two words", "n": "1"]) { simulation in
+            simulation.addProcess("worker") { context in try await context.sleep(for: .seconds(1)) }
+            _ = (simulation.knob("size", in: 1...9), simulation.knob("width", in: 1...9))
+            let plan = FaultPlan(
+                entries: ["pause", "crash"].map { .init($0, pool: ["worker"]) }, safetyPhase: .seconds(1),
+                meanGap: .seconds(1))
+            return Scenario.Prepared(faultPlan: plan) { try await $0.sleep(for: .seconds(2)) }
+        }
+        var settings = SimulationSettings(seed: 5)
+        #expect(
+            try scenario.run(settings).replayCommand
+                == "simulate replay --scenario w --seed 5 --scheduling in-order --option n=1 --option 'who=two words'")
+        settings.scheduling = .priorities(depth: 2, stepCount: 77)
+        settings.knobs = ["size": 3]
+        #expect(
+            try scenario.run(settings, faults: .only(["crash"])).replayCommand
+                == "simulate replay --scenario w --seed 5 --scheduling pct=2,77 --faults crash --knob size=3 --option n=1 --option 'who=two words'"
+        )
+        #expect(try scenario.run(settings, faults: .none).replayCommand?.contains(" --faults none ") == true)
+    }
+
+    @Test("A run that was more than its seed and options has no command, and says so")
+    func noReplayCommand() throws {
+        let settings = SimulationSettings(seed: 5)
+        let scheduled = try Self.scenario.run(settings, schedule: [])
+        #expect(scheduled.replayCommand == nil)
+        #expect(scheduled.description.hasSuffix("write a FailureFile of it, and replay that"))
+        let changes: [(inout SimulationSettings) -> Void] = [
+            { $0.timeLimit = .hours(1) }, { $0.instantStepLimit = 77_777 }, { $0.start = .epoch + .seconds(1) },
+            { $0.overrides[DecisionAddress(stream: "none", index: 0)] = 1 },
+        ]
+        for change in changes {
+            var changed = settings
+            change(&changed)
+            #expect(try Self.scenario.run(changed).replayCommand == nil)
+        }
+        #expect(try Self.scenario.run(settings).replayCommand != nil)
+    }
+
+    @Test("The word of a scheduling policy is read back as that very policy")
+    func schedulingWords() {
+        let policies: [Scheduling] = [
+            .inOrder, .random, .priorities(depth: 3, stepCount: 10_000), .priorities(depth: 3, stepCount: 9_999),
+            .priorities(depth: 1_000, stepCount: 1), .priorities(depth: 1, stepCount: 1_000_000_000),
+        ]
+        for policy in policies { #expect(Scheduling(policy.word) == policy) }
+        #expect(Set(policies.map(\.word)).count == policies.count)
+        #expect(Scheduling("pct") == .priorities(depth: 3, stepCount: 10_000))
+        for word in ["", "pct=", "pct=0,5", "pct=5,0", "pct=1001,5", "pct=5", "pct=5,5,5", "PCT"] {
+            #expect(Scheduling(word) == nil, "\(word)")
+        }
+        for faults in [.all, .none, .only(["a"]), .only(["a", "b"])] as [FaultSelection] {
+            #expect(FaultSelection(faults.word) == faults)
+        }
     }
 }

@@ -75,13 +75,40 @@ struct DiskFaultTests {
         #expect(report.effectCount(of: "full-disk") == 1)
     }
 
-    @Test("failed-fsync: the sync fails, and what was written then never becomes durable")
+    @Test("failed-fsync: the sync fails, and not afterwards")
     func failedSync() throws {
         let (report, errors, disk) = try Self.threeWrites(under: "failed-fsync")
         #expect(report.held)
         #expect(errors == ["2: \(DiskError.syncFailed(file: "f2"))"])
         #expect(disk.fileNames == ["f1", "f2", "f3"])
         #expect(report.effectCount(of: "failed-fsync") == 1)
+    }
+
+    @Test("failed-fsync: what was written before a failed sync can be read until a crash, and no later sync saves it")
+    func failedSyncIsForGood() throws {
+        let read = Box<[UInt8]>([])
+        let (simulation, disk) = Self.world { context, disk in
+            guard context.incarnation == 1 else { return }
+            try await disk.write(context, "f", at: 0, [1])
+            try await disk.sync(context, "f")
+            try await context.clock.sleep(for: .seconds(10))
+            try await disk.write(context, "f", at: 1, [2])
+            await #expect(throws: DiskError.self) { try await disk.sync(context, "f") }
+            try await context.clock.sleep(for: .seconds(10))
+            try await disk.sync(context, "f")
+            read.value = try await disk.read(context, "f", at: 0, count: 9)
+            try await context.clock.sleep(for: .hours(1))
+        }
+        try simulation.faults.schedule([
+            ScheduledFault("failed-fsync", at: .seconds(5), duration: .seconds(10), targets: ["db"])
+        ])
+        let report = simulation.run { context in
+            try await context.clock.sleep(for: .seconds(25))
+            simulation.crash(simulation.process(named: "db")!)
+        }
+        #expect(report.held)
+        #expect(read.value == [1, 2])
+        #expect(disk.contents(of: "f") == [1])
     }
 
     /// Four bytes that are synced, eight that are not, and a crash, with or without a fault that says what it does.

@@ -4,7 +4,8 @@ import Testing
 
 /// What a system is not built to take is left out at the moment of the fault.
 struct SparingTests {
-    @Test("A spared process stays up, and the fault counts as without effect", arguments: ["crash", "host-crash", "stop"])
+    @Test(
+        "A spared process stays up, and the fault counts as without effect", arguments: ["crash", "host-crash", "stop"])
     func sparedProcessStaysUp(kind: String) {
         let simulation = Simulation(seed: 1)
         let kept = simulation.addProcess("kept")
@@ -22,7 +23,8 @@ struct SparingTests {
     @Test("A missed liveness bound names what the domain has not finished")
     func missedBoundNamesTheUnfinished() throws {
         let scenario = Scenario("stuck", summary: "waits for ever") { _ in
-            let plan = FaultPlan(entries: [.init("pause", pool: ["driver"])], safetyPhase: .seconds(1), meanGap: .hours(1))
+            let plan = FaultPlan(
+                entries: [.init("pause", pool: ["driver"])], safetyPhase: .seconds(1), meanGap: .hours(1))
             return Scenario.Prepared(
                 faultPlan: plan, livenessBound: .seconds(10), unfinished: { (1...7).map { "order \($0)" } }
             ) { context in

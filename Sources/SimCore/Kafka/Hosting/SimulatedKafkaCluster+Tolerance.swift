@@ -22,7 +22,9 @@ extension SimulatedKafkaCluster {
             guard partition.replicas.contains(broker) else { return true }
             let others = partition.replicas.filter { $0 != broker }
             let isInSync = { partition.inSyncReplicas.contains($0) }
-            return others.contains { (isInSync($0) || partition.eligibleLeaderReplicas.contains($0)) && isInContact($0) }
+            return others.contains {
+                (isInSync($0) || partition.eligibleLeaderReplicas.contains($0)) && isInContact($0)
+            }
                 && others.filter(isInSync).allSatisfy { isRegistered($0, metadata) }
         }
     }

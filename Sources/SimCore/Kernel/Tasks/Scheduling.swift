@@ -7,16 +7,6 @@ public enum Scheduling: Hashable, Sendable, Codable {
     /// The one of highest priority; priorities are random and are lowered at `depth - 1` random points among the first
     /// `stepCount`: PCT (Burckhardt et al., ASPLOS 2010), which finds a bug of that depth with a known probability.
     case priorities(depth: Int, stepCount: Int)
-
-    /// Reads `in-order`, `random` or `pct`, as the command line has them.
-    public init?(_ text: String) {
-        switch text {
-        case "in-order": self = .inOrder
-        case "random": self = .random
-        case "pct": self = .priorities(depth: 3, stepCount: 10_000)
-        default: return nil
-        }
-    }
 }
 
 /// The ready jobs of a simulation, a ring whose capacity is a power of two.
