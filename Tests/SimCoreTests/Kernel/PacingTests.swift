@@ -109,7 +109,10 @@ private final class ScriptedPacemaker: Pacemaker, @unchecked Sendable {
         let simulation = simulation()
         let queue = WorkQueue<Int>(simulation)
         let pacemaker = ScriptedPacemaker(Self.start, [(.hours(30), { queue.put(7) })])
-        let report = simulation.run(pacedBy: pacemaker) { context in #expect(try await queue.take(context) == 7) }
+        let report = simulation.run(pacedBy: pacemaker) { context in
+            let taken = try await queue.take(context)
+            #expect(taken == 7)
+        }
         #expect(report.held, "\(report)")
         #expect(pacemaker.waits.contains(nil))
     }
@@ -131,7 +134,10 @@ private final class ScriptedPacemaker: Pacemaker, @unchecked Sendable {
                         pacemaker.now = pacemaker.now + .milliseconds(1)
                     }
                 }
-                group.addTask { #expect(try await queue.take(context) == 7) }
+                group.addTask {
+                    let taken = try await queue.take(context)
+                    #expect(taken == 7)
+                }
                 _ = await group.nextResult()
                 group.cancelAll()
             }
