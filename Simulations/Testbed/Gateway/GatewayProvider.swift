@@ -92,12 +92,12 @@ final class GatewayProvider: HTTPHandler, @unchecked Sendable {
         } else {
             books.entries[key]!.captureRequestCount += 1
         }
-        callbacks.put(callback)
+        try callbacks.put(callback, context)
         if let (probability, fault) = books.mood.repeatsCallbacks.last, simulation.decisions.chance(draws, probability)
         {
             simulation.faults.tookEffect(fault)
-            callbacks.put(callback)
-            callbacks.put(callback)
+            try callbacks.put(callback, context)
+            try callbacks.put(callback, context)
         }
         if let (probability, fault) = books.mood.answersTooLate.last, simulation.decisions.chance(draws, probability) {
             simulation.faults.tookEffect(fault)

@@ -112,13 +112,13 @@ public struct DiskState: Sendable {
         order.removeAll { $0 == name }
     }
 
-    /// Flips one bit where the file has bytes: bit rot. False when there are none.
+    /// Flips one bit where the file has bytes: bit rot, which no sync and no crash heals unless the crash loses the write
+    /// whose byte it was. False when there are none.
     public mutating func flipBit(_ name: String, draw: (UInt64) -> UInt64) -> Bool {
         guard let count = files[name]?.bytes.count, count > 0 else { return false }
         let position = Int(draw(UInt64(count)))
         let bit: UInt8 = 1 << UInt8(draw(8))
-        files[name]!.bytes[position] ^= bit
-        if position < files[name]!.durable.count { files[name]!.durable[position] ^= bit }
+        files[name]!.flip(bit, at: position)
         return true
     }
 
@@ -140,6 +140,17 @@ extension DiskState.File {
         let count = unsynced.prefix { $0.number <= lastWrite }.count
         for write in unsynced[..<count] { durable.overwrite(at: write.offset, with: write.bytes[...]) }
         unsynced.removeFirst(count)
+    }
+
+    /// Flips a bit where a read sees it, and where that byte is to come from after a sync: the last write over it, or the disk.
+    mutating func flip(_ bit: UInt8, at position: Int) {
+        bytes[position] ^= bit
+        let write = unsynced.lastIndex { $0.offset <= position && position < $0.offset + $0.bytes.count }
+        if let write {
+            unsynced[write].bytes[position - unsynced[write].offset] ^= bit
+        } else if position < durable.count {
+            durable[position] ^= bit
+        }
     }
 
     mutating func truncate(to length: Int) {

@@ -9,26 +9,50 @@ public final class RunMonitor: Sendable {
         public let process: String
     }
 
-    private let running = Locked<[Simulation]>([])
+    private struct Run {
+        let simulation: Simulation
+        /// Kept here, under the lock: the simulation's own list grows while others read.
+        var processNames: [String] = []
+    }
+
+    private let running = Locked<[Run]>([])
 
     public init() {}
 
-    func attach(_ simulation: Simulation) { running.withLock { $0.append(simulation) } }
-    func detach(_ simulation: Simulation) { running.withLock { $0.removeAll { $0 === simulation } } }
+    /// Watches a simulation that is to be set up and run on the calling thread.
+    func attach(_ simulation: Simulation) {
+        // From here on and not only when it runs, so that what traps during its set-up is known as its own.
+        simulation.executor.thread.adoptCurrentThread()
+        simulation.monitor = self
+        running.withLock { $0.append(Run(simulation: simulation, processNames: simulation.processNames)) }
+    }
+
+    func detach(_ simulation: Simulation) {
+        simulation.monitor = nil
+        running.withLock { $0.removeAll { $0.simulation === simulation } }
+    }
+
+    /// Notes a process that a simulation has got.
+    func addProcess(_ name: String, to simulation: Simulation) {
+        running.withLock { runs in
+            guard let index = runs.firstIndex(where: { $0.simulation === simulation }) else { return }
+            runs[index].processNames.append(name)
+        }
+    }
 
     /// The runs under way.
     public func observe() -> [Observation] { running.withLock { $0.map(Self.observe) } }
 
     /// The run that has the calling thread; for whoever says where the process was when it trapped.
     public func observeOwnThread() -> Observation? {
-        running.withLock { $0.first { $0.isOnOwnThread }.map(Self.observe) }
+        running.withLock { $0.last { $0.simulation.executor.thread.isOwnedByCaller }.map(Self.observe) }
     }
 
-    private static func observe(_ simulation: Simulation) -> Observation {
-        let index = Int(simulation.state.pointee.currentProcess)
-        let names = simulation.processNames
+    private static func observe(_ run: Run) -> Observation {
+        let state = run.simulation.state
+        let (index, names) = (Int(state.pointee.currentProcess), run.processNames)
         return Observation(
-            seed: simulation.seed, stepCount: simulation.state.pointee.stepCount,
+            seed: run.simulation.seed, stepCount: state.pointee.stepCount,
             process: index < names.count ? names[index] : "the simulation itself")
     }
 }

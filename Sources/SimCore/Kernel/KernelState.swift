@@ -32,6 +32,8 @@ public import Ports
     @usableFromInline var currentProcess: UInt32 = .max
     /// How many processes are frozen by a pause: zero spares every check.
     @usableFromInline var frozenCount = 0
+    /// Incarnations that have ended and whose main functions have not: they have to before the next event.
+    @usableFromInline var dyingCount = 0
     /// Some process's clock is not true virtual time.
     @usableFromInline var clocksDiffer = false
     /// A trace is recorded.
@@ -58,7 +60,7 @@ public import Ports
     @inlinable @inline(__always) mutating func skip(to deadline: UInt64, process: UInt32) -> Bool {
         guard ready.isEmpty, deadline <= timeLimit, !observesEveryStep, !isRecording, !needsPropertyCheck,
             !isStopRequested,
-            frozenCount == 0
+            frozenCount == 0, dyingCount == 0
         else { return false }
         if let next = events.earliestBound, next <= deadline { return false }
         now = deadline
@@ -83,7 +85,9 @@ public import Ports
         eventCount &+= 1
         hash.fold(now)
         hash.fold(UInt64(event.handler.index) << 32 | UInt64(event.code))
-        hash.fold(event.first ^ (event.second &<< 32 | event.second &>> 32))
+        // One after the other: mixed into one word beforehand, different payloads would come to the same.
+        hash.fold(event.first)
+        hash.fold(event.second)
     }
 
     /// Ends a wait, once; makes its task ready when it has suspended.
@@ -97,5 +101,15 @@ public import Ports
         if let timer = slot.pointee.timer { events.remove(timer) }
         if let job = slot.pointee.job { ready.append(job, slot.pointee.task) }
         return true
+    }
+
+    /// Ends every wait of a process, as one that its crash has ended: also those whose end its tasks have not seen yet, so that
+    /// no code of a dead incarnation takes what came for it at the very instant of the crash.
+    mutating func stopWaits(ofProcess process: UInt32) {
+        for index in 0..<waiters.count {
+            let slot = waiters.slots + index
+            guard slot.pointee.generation & 1 == 1, slot.pointee.process == process else { continue }
+            if !end(UInt32(index), .stopped, value: 0) { slot.pointee.wakeReason = .stopped }
+        }
     }
 }

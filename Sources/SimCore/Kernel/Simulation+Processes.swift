@@ -26,7 +26,7 @@ extension Simulation {
     func runMain(_ context: ProcessContext) {
         let process = processes[Int(context.process.index)]
         guard let main = process.main else { return }
-        process.unfinishedIncarnations.append(context.incarnation)
+        process.isMainRunning = true
         process.mainTask = executor.spawnRoot(process: process.id) {
             do {
                 try await main(context)
@@ -66,9 +66,12 @@ extension Simulation {
         process.context = nil
         process.callsAfterStop = 0
         process.deferred.removeAll()
-        for waiter in self.state.pointee.waiters.open(ofProcess: process.id.index) {
-            self.state.pointee.end(waiter.index, .stopped, value: 0)
+        if process.isMainRunning {
+            process.isMainRunning = false
+            process.dyingIncarnations.append(process.incarnation)
+            self.state.pointee.dyingCount += 1
         }
+        self.state.pointee.stopWaits(ofProcess: process.id.index)
         // For what the code awaits that is no wait of ours: continuations of its own with cancellation handlers.
         process.mainTask?.cancel()
         process.mainTask = nil
@@ -133,7 +136,7 @@ extension Simulation {
                 "incarnation \(context.incarnation) made \(Self.callsAfterStopLimit) port calls after its end; let ProcessStopped propagate instead of calling again"
             )
             // Said once is enough: it need not be reported for outliving its crash as well.
-            process.unfinishedIncarnations.removeAll { $0 == context.incarnation }
+            _ = forgetDying(process, context.incarnation)
         }
         precondition(
             process.callsAfterStop < Self.synchronousCallsAfterStopLimit,
@@ -152,10 +155,19 @@ extension Simulation {
         throw error
     }
 
+    /// Notes that a dying incarnation has ended, or need not be waited for any more; false when it is none.
+    func forgetDying(_ process: SimulatedProcess, _ incarnation: UInt32) -> Bool {
+        guard let position = process.dyingIncarnations.firstIndex(of: incarnation) else { return false }
+        process.dyingIncarnations.remove(at: position)
+        state.pointee.dyingCount -= 1
+        return true
+    }
+
     private func mainReturned(_ context: ProcessContext, _ error: (any Error)?) {
         let process = processes[Int(context.process.index)]
-        process.unfinishedIncarnations.removeAll { $0 == context.incarnation }
+        if forgetDying(process, context.incarnation) { return }
         guard process.incarnation == context.incarnation, process.state == .running else { return }
+        process.isMainRunning = false
         guard let error else {
             process.state = .finished
             process.context?.isLive = false

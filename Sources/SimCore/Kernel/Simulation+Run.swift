@@ -21,7 +21,7 @@ extension Simulation {
         noteForeignCalls()
         var report = makeReport()
         // What died at this very instant has not unwound yet.
-        let dying = deadIncarnations
+        let dying = dyingIncarnations
         tearDown()
         report.violations += dying.compactMap(outlivedCrash)
         releaseParts()
@@ -32,19 +32,25 @@ extension Simulation {
         let taskExecutor = executor.asUnownedTaskExecutor()
         let chooses = executor.choosesAmongReady
         while !state.pointee.isStopRequested {
-            if !state.pointee.ready.isEmpty {
+            if chooses, !state.pointee.ready.isEmpty, let (_, event) = state.pointee.events.pop(upTo: state.pointee.now)
+            {
+                // Whatever is due at this instant may make tasks ready that the policy is to choose among, too.
+                dispatch(event, taskExecutor, chooses)
+            } else if !state.pointee.ready.isEmpty {
                 if chooses, state.pointee.ready.count > 1 { executor.chooseNext() }
                 let entry = state.pointee.ready.removeFirst()
                 state.pointee.currentTask = entry.task
                 state.pointee.currentProcess = entry.task.process
                 state.pointee.stepCount &+= 1
                 entry.job.runSynchronously(on: taskExecutor)
+            } else if state.pointee.dyingCount > 0 {
+                reportOutlivedCrashes()
             } else if let (time, event) = state.pointee.events.pop(upTo: state.pointee.timeLimit) {
                 if time != state.pointee.now {
                     state.pointee.now = time
                     state.pointee.instantStepCount = 0
                 }
-                dispatch(event, taskExecutor)
+                dispatch(event, taskExecutor, chooses)
             } else if let pacemaker {
                 keepPace(pacemaker)
                 continue
@@ -58,9 +64,9 @@ extension Simulation {
     }
 
     @inline(__always)
-    private func dispatch(_ event: KernelEvent, _ taskExecutor: UnownedTaskExecutor) {
+    private func dispatch(_ event: KernelEvent, _ taskExecutor: UnownedTaskExecutor, _ chooses: Bool) {
         if event.handler.index == 0, event.code == KernelEvents.Code.wake.rawValue {
-            return dispatchWake(event, taskExecutor)
+            return dispatchWake(event, taskExecutor, chooses)
         }
         let handler = state.pointee.handlers[Int(event.handler.index)]
         if handler.process != .max {
@@ -91,9 +97,10 @@ extension Simulation {
         state.pointee.end(waiter.index, reason, value: value)
     }
 
-    /// What waking does, except that the job need not pass through the ready queue when nothing else is there.
+    /// What waking does, except that the job need not pass through the ready queue when nothing else is there and none is to
+    /// be chosen.
     @inline(__always)
-    private func dispatchWake(_ event: KernelEvent, _ taskExecutor: UnownedTaskExecutor) {
+    private func dispatchWake(_ event: KernelEvent, _ taskExecutor: UnownedTaskExecutor, _ chooses: Bool) {
         let waiter = WaiterID(word: event.first)
         let slot = state.pointee.waiters.slots + Int(waiter.index)
         slot.pointee.timer = nil
@@ -105,6 +112,7 @@ extension Simulation {
         slot.pointee.wakeReason = reason
         slot.pointee.value = 0
         guard let job = slot.pointee.job else { return }
+        if chooses { return state.pointee.ready.append(job, slot.pointee.task) }
         state.pointee.currentProcess = slot.pointee.process
         state.pointee.currentTask = slot.pointee.task
         state.pointee.stepCount &+= 1
@@ -123,7 +131,6 @@ extension Simulation {
             violations.append(violation)
             state.pointee.isStopRequested = true
         }
-        checkDeadIncarnations()
     }
 
     // MARK: Ends
@@ -184,27 +191,22 @@ extension Simulation {
         }
     }
 
-    /// A main function of a crashed incarnation has to end at the instant of its crash: all it waits for has ended.
-    func checkDeadIncarnations() {
-        guard state.pointee.ready.isEmpty else { return }
-        let found = deadIncarnations.compactMap(outlivedCrash)
-        guard !found.isEmpty else { return }
-        violations += found
+    /// A main function of a crashed incarnation has to end at the instant of its crash: all it waits for has ended. Nothing
+    /// is ready any more, so those that have not will not.
+    @inline(never)
+    private func reportOutlivedCrashes() {
+        violations += dyingIncarnations.compactMap(outlivedCrash)
         state.pointee.isStopRequested = true
     }
 
     /// Incarnations that have crashed and whose main functions have not ended.
-    private var deadIncarnations: [(process: SimulatedProcess, incarnation: UInt32)] {
-        processes.flatMap { process in
-            process.unfinishedIncarnations.filter { $0 != process.incarnation || process.state == .crashed }
-                .map { (process, $0) }
-        }
+    private var dyingIncarnations: [(process: SimulatedProcess, incarnation: UInt32)] {
+        processes.flatMap { process in process.dyingIncarnations.map { (process, $0) } }
     }
 
     /// The violation of a dead incarnation, unless it has ended meanwhile or was reported before.
     private func outlivedCrash(_ process: SimulatedProcess, _ incarnation: UInt32) -> Violation? {
-        guard process.unfinishedIncarnations.contains(incarnation) else { return nil }
-        process.unfinishedIncarnations.removeAll { $0 == incarnation }
+        guard forgetDying(process, incarnation) else { return nil }
         return violation(
             .outlivedCrash, process.name,
             "incarnation \(incarnation) crashed, and its main function has not ended: it awaits something that no crash reaches"

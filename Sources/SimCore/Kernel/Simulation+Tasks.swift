@@ -35,6 +35,7 @@ extension Simulation {
     ///
     /// - Returns: true when what was waited for happened, false when the deadline came first.
     /// - Throws: ``Ports/ProcessStopped``, `CancellationError`.
+    /// - Precondition: the wait has not been awaited before.
     @inlinable @discardableResult
     public func wait(_ waiter: WaiterID) async throws -> Bool {
         try await waitForValue(waiter) != nil
@@ -45,6 +46,7 @@ extension Simulation {
     /// - Throws: ``Ports/ProcessStopped``, `CancellationError`.
     @inlinable @inline(__always)
     public func waitForValue(_ waiter: WaiterID) async throws -> UInt64? {
+        requireNotAwaited(waiter)
         if state.pointee.waiters.slots[Int(waiter.index)].isOpen {
             if state.pointee.currentTask.isRoot {
                 state.pointee.parkingWaiter = waiter.index
@@ -62,6 +64,7 @@ extension Simulation {
     /// - Throws: ``Ports/ProcessStopped``.
     @discardableResult
     public func waitThroughCancellation(_ waiter: WaiterID) async throws -> Bool {
+        requireNotAwaited(waiter)
         if state.pointee.waiters.slots[Int(waiter.index)].isOpen {
             state.pointee.parkingWaiter = waiter.index
             await parking.park()
@@ -141,6 +144,13 @@ extension Simulation {
             // On the simulation's own thread: only its tasks cancel its tasks.
             if self.state.pointee.waiters.isOpen(waiter) { self.state.pointee.end(waiter.index, .cancelled, value: 0) }
         }
+    }
+
+    /// A slot is used again once its wait is over, so awaiting one twice would take over the wait of somebody else.
+    @inlinable @inline(__always) func requireNotAwaited(_ waiter: WaiterID) {
+        let slot = state.pointee.waiters.slots + Int(waiter.index)
+        precondition(
+            slot.pointee.generation == waiter.generation && slot.pointee.job == nil, "a wait is awaited once")
     }
 
     @inlinable @inline(__always) func takeResult(_ index: UInt32) throws -> UInt64? {

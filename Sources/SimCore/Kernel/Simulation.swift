@@ -63,6 +63,8 @@ public final class Simulation: @unchecked Sendable {
     var isDelivering = false
     /// Whether ``run(driver:)`` has been called: a simulation runs once. Stays true when the run has ended.
     var hasBegun = false
+    /// Lets other threads see whether the run gets on.
+    var monitor: RunMonitor?
     /// What ties virtual time to time outside, for a run by ``run(pacedBy:driver:)``.
     var pacemaker: (any Pacemaker)?
     /// Steps after the first half of those that one instant may have, by process.
@@ -189,6 +191,7 @@ public final class Simulation: @unchecked Sendable {
         processes.append(SimulatedProcess(id: id, name: name, errorPolicy: onError, main: main))
         processByName[name] = id
         network.state.processNames.append(name)
+        monitor?.addProcess(name, to: self)
         identifierStreams.append(nil)
         if startsWithRun {
             schedule(at: now, kernelHandler, code: KernelEvents.Code.start.rawValue, first: UInt64(id.index))

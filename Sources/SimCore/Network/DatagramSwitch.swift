@@ -17,6 +17,23 @@ import Ports
         var head = 0
         var receiver: WaiterID?
         var isObserved = false
+
+        /// The oldest message.
+        ///
+        /// - Precondition: there is one.
+        mutating func takeFirst() -> (message: UInt32, from: ProcessID) {
+            let entry = messages[head]
+            head += 1
+            if head == messages.count {
+                messages.removeAll(keepingCapacity: true)
+                head = 0
+            } else if head >= 256, head * 2 >= messages.count {
+                // A mailbox that never runs empty must not keep what was taken. Each message is moved once at most.
+                messages.removeFirst(head)
+                head = 0
+            }
+            return entry
+        }
     }
 
     private static let arrival: UInt16 = 1
@@ -66,13 +83,7 @@ import Ports
     @usableFromInline func takeFirst(_ process: ProcessID) -> (message: UInt32, from: ProcessID)? {
         let index = Int(process.index)
         guard index < mailboxes.count, mailboxes[index].head < mailboxes[index].messages.count else { return nil }
-        let entry = mailboxes[index].messages[mailboxes[index].head]
-        mailboxes[index].head += 1
-        if mailboxes[index].head == mailboxes[index].messages.count {
-            mailboxes[index].messages.removeAll(keepingCapacity: true)
-            mailboxes[index].head = 0
-        }
-        return entry
+        return mailboxes[index].takeFirst()
     }
 
     @usableFromInline func setReceiver(_ waiter: WaiterID?, _ process: ProcessID) {

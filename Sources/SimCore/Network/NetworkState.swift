@@ -36,6 +36,9 @@ public struct NetworkState {
         let to: UInt32
     }
 
+    /// After so many losses of one segment the next attempt gets through.
+    private static let lossesInRowLimit = 6
+
     /// A network in which every link has the default quality.
     public init() {}
 
@@ -130,11 +133,7 @@ public struct NetworkState {
         let quality = ownQuality.isEmpty ? defaultQuality : quality(from, to)
         var latency = quality.latency.draw(&decisions, stream)
         if quality.loss != .never {
-            var timeout = retransmissionTimeout
-            while decisions.chance(stream, quality.loss) {
-                latency += timeout
-                timeout = timeout * 2
-            }
+            latency += retransmission(quality.loss, stream, retransmissionTimeout, &decisions).delay
         }
         if !disturbances.isEmpty {
             disturbSegment(from, to, retransmissionTimeout, &latency, &decisions)
@@ -201,42 +200,49 @@ public struct NetworkState {
     }
 
     /// Applies what disturbs a datagram; false when it is lost.
+    ///
+    /// Every fault draws, also when another has lost the message: one that is taken away leaves the others' draws as they were.
     private mutating func disturb(
         _ from: ProcessID, _ to: ProcessID, _ now: Instant, _ arrival: inout Instant, _ second: inout Instant?,
         _ decisions: inout Decisions
     ) -> Bool {
         // The worst of several slow faults counts, not their product.
         var slowFactor: Int64 = 1
+        var isLost = false
+        let bittenBefore = bitten.count
         for (_, disturbance) in disturbances
         where disturbance.from.contains(from) && disturbance.to.contains(to) {
             let stream = faultStream(disturbance, &decisions)
             switch disturbance.effect {
-            case .block:
-                bitten.append(disturbance.fault)
-                return false
+            case .block: loseMessage(disturbance.fault, &isLost, bittenBefore)
             case .hold: continue  // Looked at when it arrives: see `isHeld`.
             case .lose(let probability):
-                if decisions.chance(stream, probability) {
-                    bitten.append(disturbance.fault)
-                    return false
-                }
+                if decisions.chance(stream, probability) { loseMessage(disturbance.fault, &isLost, bittenBefore) }
             case .duplicate(let probability):
                 if decisions.chance(stream, probability) {
-                    bitten.append(disturbance.fault)
                     second = arrival + decisions.span(stream, in: .zero...(arrival - now))
+                    if !isLost { bitten.append(disturbance.fault) }
                 }
             case .reorder(let probability, let delay):
                 if decisions.chance(stream, probability) {
-                    bitten.append(disturbance.fault)
                     arrival = arrival + decisions.span(stream, in: .nanoseconds(1)...delay)
+                    if !isLost { bitten.append(disturbance.fault) }
                 }
             case .slow(let factor):
-                bitten.append(disturbance.fault)
                 slowFactor = max(slowFactor, factor)
+                if !isLost { bitten.append(disturbance.fault) }
             }
         }
-        if slowFactor > 1 { arrival = now + (arrival - now) * slowFactor }
-        return true
+        arrival = now + (arrival - now) * slowFactor
+        second = second.map { now + ($0 - now) * slowFactor }
+        return !isLost
+    }
+
+    /// A fault loses the message: what others did to it before has no effect any more, and is not counted as one.
+    private mutating func loseMessage(_ fault: FaultInstanceID, _ isLost: inout Bool, _ bittenBefore: Int) {
+        if !isLost { bitten.removeSubrange(bittenBefore...) }
+        isLost = true
+        bitten.append(fault)
     }
 
     private mutating func disturbSegment(
@@ -251,15 +257,9 @@ public struct NetworkState {
             let stream = faultStream(disturbance, &decisions)
             switch disturbance.effect {
             case .lose(let probability):
-                // A lost segment costs time, not data. Bounded, so that a loss of 100% is a long stall and no endless loop.
-                var timeout = retransmissionTimeout
-                var attempts = 0
-                while attempts < 6, decisions.chance(stream, probability) {
-                    bitten.append(disturbance.fault)
-                    retransmission += timeout
-                    timeout = timeout * 2
-                    attempts += 1
-                }
+                let (delay, losses) = self.retransmission(probability, stream, retransmissionTimeout, &decisions)
+                for _ in 0..<losses { bitten.append(disturbance.fault) }
+                retransmission += delay
             case .slow(let factor):
                 bitten.append(disturbance.fault)
                 slowFactor = max(slowFactor, factor)
@@ -267,6 +267,23 @@ public struct NetworkState {
             }
         }
         latency = latency * slowFactor + retransmission
+    }
+
+    /// What it costs until an attempt to send a segment is not lost: time, not data. The timeout doubles with each attempt.
+    ///
+    /// Bounded, so that a loss of 100% is a long stall, and neither an endless loop nor a time that no clock can show.
+    private func retransmission(
+        _ loss: Probability, _ stream: DecisionStreamID, _ firstTimeout: Nanoseconds, _ decisions: inout Decisions
+    ) -> (delay: Nanoseconds, losses: Int) {
+        var delay = Nanoseconds.zero
+        var timeout = firstTimeout
+        var losses = 0
+        while losses < Self.lossesInRowLimit, decisions.chance(stream, loss) {
+            delay += timeout
+            timeout = timeout * 2
+            losses += 1
+        }
+        return (delay, losses)
     }
 
     private mutating func faultStream(

@@ -48,8 +48,10 @@ final class SimulatedProcess {
     var faultDrifts: ContiguousArray<(fault: FaultInstanceID, partsPerMillion: Int64)> = []
     /// What came while it was frozen.
     var deferred = DeferredDeliveries()
-    /// Main functions that have not returned yet, by incarnation: at most one is alive, the others are dying.
-    var unfinishedIncarnations: ContiguousArray<UInt32> = []
+    /// The main function of the present incarnation has begun and not returned.
+    var isMainRunning = false
+    /// Incarnations that have ended by a crash and whose main functions have not returned yet.
+    var dyingIncarnations: ContiguousArray<UInt32> = []
     /// Port calls made by dead incarnations.
     var callsAfterStop = 0
     /// Told, in this order, when an incarnation starts and when it crashes.

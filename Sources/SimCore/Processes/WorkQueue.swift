@@ -15,9 +15,53 @@ public final class WorkQueue<Element: Sendable>: @unchecked Sendable {
 
     public var count: Int { elements.count - head }
 
-    /// Adds an element and wakes the task that has waited longest.
+    /// Adds an element and wakes the task that has waited longest: what the world itself does, or somebody outside of it.
     public func put(_ element: Element) {
         elements.append(element)
+        wakeNext()
+    }
+
+    /// Adds an element on behalf of a process.
+    ///
+    /// - Throws: ``Ports/ProcessStopped``: a dead incarnation puts nothing in.
+    public func put(_ element: Element, _ context: ProcessContext) throws {
+        try context.checkAlive()
+        put(element)
+    }
+
+    /// The oldest element; waits for one.
+    ///
+    /// - Throws: ``Ports/ProcessStopped``, `CancellationError`.
+    public func take(_ context: ProcessContext) async throws -> Element {
+        while true {
+            // Asked after each wait as well: a dead incarnation takes nothing, and waits for nothing.
+            try await context.requireAlive()
+            if let element = takeFirst() { return element }
+            let waiter = simulation.makeWaiter(context, WaitReason("work"))
+            waiters.append(waiter)
+            do { try await simulation.wait(waiter) } catch {
+                leave(waiter)
+                throw error
+            }
+        }
+    }
+
+    private func takeFirst() -> Element? {
+        guard head < elements.count else { return nil }
+        let element = elements[head]
+        head += 1
+        if head == elements.count {
+            elements.removeAll(keepingCapacity: true)
+            head = 0
+        } else if head >= 256, head * 2 >= elements.count {
+            // No oftener than that much has been taken: each element is moved once at most.
+            elements.removeFirst(head)
+            head = 0
+        }
+        return element
+    }
+
+    private func wakeNext() {
         while waiterHead < waiters.count {
             let waiter = waiters[waiterHead]
             waiterHead += 1
@@ -26,28 +70,15 @@ public final class WorkQueue<Element: Sendable>: @unchecked Sendable {
         if waiterHead == waiters.count {
             waiters.removeAll(keepingCapacity: true)
             waiterHead = 0
+        } else if waiterHead >= 256, waiterHead * 2 >= waiters.count {
+            waiters.removeFirst(waiterHead)
+            waiterHead = 0
         }
     }
 
-    /// The oldest element; waits for one.
-    ///
-    /// - Throws: ``Ports/ProcessStopped``, `CancellationError`.
-    public func take(_ context: ProcessContext) async throws -> Element {
-        try context.checkAlive()
-        while head == elements.count {
-            let waiter = simulation.makeWaiter(context, WaitReason("work"))
-            waiters.append(waiter)
-            try await simulation.wait(waiter)
-        }
-        let element = elements[head]
-        head += 1
-        if head == elements.count {
-            elements.removeAll(keepingCapacity: true)
-            head = 0
-        } else if head >= 256 {
-            elements.removeFirst(head)
-            head = 0
-        }
-        return element
+    /// Somebody gives up waiting. It may have been woken for an element, which somebody else has to take then.
+    private func leave(_ waiter: WaiterID) {
+        if let index = waiters[waiterHead...].firstIndex(of: waiter) { waiters.remove(at: index) }
+        if count > 0 { wakeNext() }
     }
 }

@@ -77,9 +77,14 @@ private struct CheckMeter {
     }
 
     func statistics(_ name: String) -> PropertyStatistics {
-        PropertyStatistics(
-            name: name, checkCount: checkCount,
-            estimatedNanoseconds: sampleCount == 0 ? 0 : sampledNanoseconds * checkCount / sampleCount)
+        PropertyStatistics(name: name, checkCount: checkCount, estimatedNanoseconds: estimatedNanoseconds)
+    }
+
+    /// The samples' mean times the number of checks. The product may lie beyond 64 bits: a long check, or very many.
+    private var estimatedNanoseconds: UInt64 {
+        guard sampleCount > 0 else { return 0 }
+        let product = sampledNanoseconds.multipliedFullWidth(by: checkCount)
+        return product.high < sampleCount ? sampleCount.dividingFullWidth(product).quotient : .max
     }
 }
 
@@ -198,6 +203,8 @@ public final class PropertySet {
     private func fulfil(_ index: Int) {
         eventual[index].isFulfilled = true
         openEventualCount -= 1
+        // Who made every step be looked at may have been the last that needed it.
+        simulation.state.pointee.observesEveryStep = openEventualCount > 0 || always.contains { $0.dependency == nil }
     }
 
     /// Judges what must hold at rest. A property that was still to come true is judged too.

@@ -248,6 +248,19 @@ struct DiskStateTests {
         #expect(content(disk) == "Aaaa")
     }
 
+    @Test("Bit rot of bytes that are not synced yet goes to the disk with them, and no crash heals it")
+    func bitRotBeforeSync() throws {
+        var disk = try disk(synced: [(0, "aaaa")], unsynced: [(0, "xxbb"), (2, "bb")])
+        let draws = Box<[UInt64]>([5, 2])
+        _ = disk.flipBit("log") { _ in draws.value.popLast()! }
+        #expect(content(disk) == "xxBb")
+        #expect(crash(disk, .keepUnsynced).content == "xxBb")
+        // With the write it is lost, and what is under it has not rotted.
+        #expect(crash(disk, .dropUnsynced).content == "aaaa")
+        disk.sync("log")
+        #expect(crash(disk, .dropUnsynced).content == "xxBb")
+    }
+
     @Test("Errors say what was asked and what there is")
     func errorTexts() {
         #expect("\(DiskError.full(file: "f", wanted: 4, free: -1))".contains("needs 4 more bytes and 0 are free"))

@@ -127,4 +127,61 @@ struct AllocationTests {
         #expect(report.held)
         #expect(meter.growthBytes! < 4_096)
     }
+
+    @Test("A mailbox that never runs empty does not keep what was taken from it")
+    func memoryOfBusyMailboxDoesNotGrow() {
+        let meter = Meter(from: 5_000, to: 40_000)
+        let simulation = Simulation(seed: 1)
+        simulation.network.state.defaultQuality = LinkQuality(latency: .constant(.milliseconds(1)))
+        let bus = MessageBus<Int>(simulation, name: "bus")
+        let receiver = simulation.addProcess("receiver") { context in
+            try await context.sleep(for: .milliseconds(500))
+            while true {
+                _ = try await bus.receive(context)
+                meter.countEvent()
+                try await context.sleep(for: .milliseconds(1))
+            }
+        }
+        let report = simulation.run { context in
+            while meter.growthBytes == nil {
+                try bus.send(1, from: context, to: receiver)
+                try await context.sleep(for: .milliseconds(1))
+            }
+        }
+        #expect(report.held)
+        #expect(meter.growthBytes! < 8_192)
+    }
+
+    @Test(
+        "Nothing is left of a task that has ended, whatever the scheduling",
+        arguments: [.inOrder, .random, .priorities(depth: 3, stepCount: 1_000)] as [Scheduling])
+    func memoryOfEndedTasksDoesNotGrow(scheduling: Scheduling) {
+        let meter = Meter(from: 1_000, to: 11_000)
+        let report = simulate(scheduling: scheduling) { context in
+            while meter.growthBytes == nil {
+                await withTaskGroup(of: Void.self) { group in
+                    for _ in 0..<10 { group.addTask { meter.countEvent() } }
+                }
+            }
+        }
+        #expect(report.held)
+        #expect(meter.growthBytes! < 16_384)
+    }
+
+    @Test("Nothing is left of an incarnation that has ended", arguments: [.inOrder, .random] as [Scheduling])
+    func memoryOfEndedIncarnationsDoesNotGrow(scheduling: Scheduling) {
+        let meter = Meter(from: 500, to: 5_500)
+        var settings = SimulationSettings(seed: 1)
+        settings.scheduling = scheduling
+        let simulation = Simulation(settings)
+        let worker = simulation.addProcess("worker") { _ in meter.countEvent() }
+        let report = simulation.run { context in
+            while meter.growthBytes == nil {
+                try await context.sleep(for: .milliseconds(1))
+                simulation.start(worker)
+            }
+        }
+        #expect(report.held)
+        #expect(meter.growthBytes! < 8_192)
+    }
 }

@@ -108,6 +108,24 @@ struct MisuseTests {
         #expect(report.violations.first?.name == "worker")
     }
 
+    @Test("Work that outlives its crash is found before anything else happens, whatever is observed")
+    func workThatOutlivesCrashIsFoundAtOnce() {
+        let simulation = Simulation(seed: 1)
+        let worker = simulation.addProcess("worker") { _ in
+            await withUnsafeContinuation { (_: UnsafeContinuation<Void, Never>) in }
+        }
+        let report = simulation.run { context in
+            try await context.clock.sleep(for: .seconds(1))
+            context.simulation.crash(worker)
+            // A new life must not hide what is left of the old one, and no property asks for a look.
+            context.simulation.start(worker)
+            try await context.clock.sleep(for: .seconds(1))
+            try await context.clock.sleep(for: .hours(1))
+        }
+        #expect(report.kinds == [.outlivedCrash])
+        #expect(report.violations.first?.at == .seconds(1))
+    }
+
     @Test("Work that outlives its crash is found although other tasks are ready when the driver returns")
     func workThatOutlivesCrashInBusyWorld() {
         let simulation = Simulation(seed: 1)

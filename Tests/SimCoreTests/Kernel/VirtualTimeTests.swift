@@ -182,4 +182,49 @@ struct VirtualTimeTests {
         #expect(report.held)
         #expect(seen.value == 1)
     }
+
+    @Test(
+        "A wait is awaited once: awaiting it again stops the run at once, instead of taking over somebody else's wait")
+    func waitAwaitedTwice() async {
+        await #expect(processExitsWith: .failure) {
+            simulate { context in
+                let waiter = context.simulation.makeWaiter(context, WaitReason("once"))
+                context.simulation.wake(waiter)
+                try await context.simulation.wait(waiter)
+                // The slot is in use again, by another wait.
+                let other = context.simulation.makeWaiter(
+                    context, WaitReason("another"), deadline: .epoch + .seconds(1))
+                try await context.simulation.wait(waiter)
+                try await context.simulation.wait(other)
+            }
+        }
+    }
+
+    @Test("A wait is awaited by one task: a second one stops the run at once, instead of leaving the first suspended")
+    func waitAwaitedByTwoTasks() async {
+        await #expect(processExitsWith: .failure) {
+            simulate { context in
+                let waiter = context.simulation.makeWaiter(
+                    context, WaitReason("one task"), deadline: .epoch + .seconds(1))
+                try await withThrowingTaskGroup(of: Void.self) { group in
+                    for _ in 0..<2 { group.addTask { try await context.simulation.wait(waiter) } }
+                    _ = try await group.next()
+                }
+            }
+        }
+    }
+
+    @Test("Payloads that differ give different hashes, also where their words are each other's halves changed over")
+    func hashOfPayloads() {
+        func hash(first: UInt64, second: UInt64) -> TraceHash {
+            let simulation = Simulation(seed: 1)
+            let handler = simulation.register(NotingHandler(simulation))
+            simulation.schedule(at: .epoch + .seconds(1), handler, code: 1, first: first, second: second)
+            return simulation.run { context in try await context.clock.sleep(for: .seconds(2)) }.traceHash
+        }
+        let payloads: [(UInt64, UInt64)] = [
+            (0, 0), (1, 0), (0, 1), (0, 1 << 32), (1 << 32, 0), (1, 1 << 32), (2, 2 << 32),
+        ]
+        #expect(Set(payloads.map { hash(first: $0.0, second: $0.1) }).count == payloads.count)
+    }
 }

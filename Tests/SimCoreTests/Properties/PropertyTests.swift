@@ -1,6 +1,7 @@
 import Ports
-import SimCore
 import Testing
+
+@testable import SimCore
 
 @Suite("Properties")
 struct PropertyTests {
@@ -146,6 +147,44 @@ struct PropertyTests {
         #expect(report.properties.allSatisfy { $0.estimatedNanoseconds == 1_000 * $0.checkCount })
         #expect(report.properties[0].checkCount > report.properties[1].checkCount)
         #expect(report.properties[2].checkCount == 1)
+    }
+
+    @Test(
+        "Once the last `eventually` has come true, steps are not looked at any more on its account",
+        arguments: [true, false])
+    func eventuallyEndsItsCost(hasOther: Bool) {
+        let simulation = Simulation(seed: 1)
+        let count = Box(0)
+        simulation.properties.eventually("two", within: .hours(1)) { PropertyVerdict(count.value >= 2) }
+        simulation.properties.eventually("three", within: .hours(1)) { PropertyVerdict(count.value >= 3) }
+        if hasOther { simulation.properties.always("always") { .holds } }
+        let isObserved = Box<[Bool]>([])
+        let report = simulation.run { context in
+            for _ in 1...5 {
+                count.value += 1
+                try await context.sleep(for: .seconds(1))
+                isObserved.value.append(context.simulation.state.pointee.observesEveryStep)
+            }
+        }
+        #expect(report.held)
+        #expect(isObserved.value == [true, true, hasOther, hasOther, hasOther])
+    }
+
+    @Test("The estimate of a cost that no word can hold is the largest that it can")
+    func hugeCost() throws {
+        // Every look at this stopwatch takes about 36 years.
+        let looks = Box<UInt64>(0)
+        let report = try Self.counting(
+            stopwatch: {
+                looks.value += 1
+                return looks.value << 60
+            }
+        ) { simulation, count in
+            simulation.properties.always("always") { .holds }
+            return nil
+        }
+        #expect(report.properties[0].checkCount > 16)
+        #expect(report.properties[0].estimatedNanoseconds == .max)
     }
 
     @Test("Whether costs are measured changes nothing of the run")

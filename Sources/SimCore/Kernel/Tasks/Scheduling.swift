@@ -13,7 +13,7 @@ public enum Scheduling: Hashable, Sendable, Codable {
 @usableFromInline struct ReadyQueue: ~Copyable {
     @usableFromInline struct Entry {
         @usableFromInline let job: UnownedJob
-        @usableFromInline let task: TaskIdentity
+        @usableFromInline var task: TaskIdentity
         @inlinable init(job: UnownedJob, task: TaskIdentity) {
             self.job = job
             self.task = task
@@ -32,6 +32,13 @@ public enum Scheduling: Hashable, Sendable, Codable {
     @inlinable deinit { entries.deallocate() }
 
     @inlinable var isEmpty: Bool { head == tail }
+
+    /// Gives the task of an entry another priority, for good.
+    mutating func setPriority(_ priority: UInt32, atOffset offset: Int) {
+        let entry = entries + ((head + offset) & mask)
+        entry.pointee.task.priority = priority
+        TaskNote(entry.pointee.job).write(isRoot: entry.pointee.task.isRoot, priority: priority)
+    }
     @inlinable var count: Int { tail &- head }
 
     @inlinable @inline(__always) mutating func append(_ job: UnownedJob, _ task: TaskIdentity) {
@@ -68,10 +75,12 @@ public enum Scheduling: Hashable, Sendable, Codable {
 struct TaskChooser {
     let scheduling: Scheduling
     private let stream: DecisionStreamID
-    private var priorities: ContiguousArray<Int64> = []
     /// When a task is lowered, and to which priority; the next one last.
-    private var changePoints: [(step: Int, priority: Int64)] = []
+    private var changePoints: [(step: Int, priority: UInt32)] = []
     private var pointCount = 0
+
+    /// Every priority given at the start is at least this, and every one given at a change point below it.
+    private static let lowestAtStart: UInt32 = 1 << 30
 
     init(_ scheduling: Scheduling, decisions: inout Decisions) {
         self.scheduling = scheduling
@@ -81,7 +90,7 @@ struct TaskChooser {
                 let step = Int(decisions.draw(stream, below: UInt64(max(1, stepCount))))
                 // Below every priority given at the start. Which of two lowered tasks is the lower one is as random as the
                 // steps are, and not a matter of which was lowered first: some bugs need the one, some the other.
-                changePoints.append((step, -Int64(point)))
+                changePoints.append((step, Self.lowestAtStart - UInt32(point)))
             }
             changePoints.sort { ($0.step, $0.priority) > ($1.step, $1.priority) }
         }
@@ -89,10 +98,9 @@ struct TaskChooser {
 
     var tracksTasks: Bool { if case .priorities = scheduling { true } else { false } }
 
-    /// Gives the next new task its number and priority.
-    mutating func admitTask(_ decisions: inout Decisions) -> UInt32 {
-        priorities.append(Int64(decisions.draw(stream, below: 1 << 62)))
-        return UInt32(priorities.count - 1)
+    /// The priority of a new task. Of two that draw the same one, which is rare, the one that was ready first runs first.
+    mutating func drawPriority(_ decisions: inout Decisions) -> UInt32 {
+        Self.lowestAtStart + UInt32(decisions.draw(stream, below: UInt64(UInt32.max - Self.lowestAtStart)))
     }
 
     /// Brings the chosen entry to the head. One draw where there are two or more to choose from.
@@ -109,15 +117,15 @@ struct TaskChooser {
             return chosen
         case .priorities:
             var best = 0
-            var highest = Int64.min
+            var highest: UInt32 = 0
             for offset in 0..<count {
-                let priority = priorities[Int(ready.task(atOffset: offset).number)]
+                let priority = ready.task(atOffset: offset).priority
                 if priority > highest { (best, highest) = (offset, priority) }
             }
             pointCount += 1
             if let next = changePoints.last, pointCount > next.step {
                 changePoints.removeLast()
-                priorities[Int(ready.task(atOffset: best).number)] = next.priority
+                ready.setPriority(next.priority, atOffset: best)
             }
             ready.moveToHead(offset: best)
             return best

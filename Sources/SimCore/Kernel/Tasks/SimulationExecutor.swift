@@ -42,8 +42,6 @@
 public final class SimulationExecutor: TaskExecutor, @unchecked Sendable {
     let state: UnsafeMutablePointer<KernelState>
     private var chooser: TaskChooser
-    private var rootNumbers: Set<UInt64> = []
-    private var numberByTask: [UInt64: UInt32] = [:]
     private var isSpawningRoot = false
     let thread = ThreadConfinement()
 
@@ -79,19 +77,13 @@ public final class SimulationExecutor: TaskExecutor, @unchecked Sendable {
     }
 
     private func identity(of job: UnownedJob) -> TaskIdentity {
-        let number = runtimeTaskNumber(job)
-        if isSpawningRoot { rootNumbers.insert(number) }
-        var identity = TaskIdentity(
-            number: 0, isRoot: isSpawningRoot || rootNumbers.contains(number),
-            process: state.pointee.currentTask.process)
-        if chooser.tracksTasks {
-            if let known = numberByTask[number] {
-                identity.number = known
-            } else {
-                identity.number = chooser.admitTask(&state.pointee.decisions)
-                numberByTask[number] = identity.number
-            }
+        let note = TaskNote(job)
+        let process = state.pointee.currentTask.process
+        if let known = note.content {
+            return TaskIdentity(priority: known.priority, isRoot: known.isRoot, process: process)
         }
-        return identity
+        let priority = chooser.tracksTasks ? chooser.drawPriority(&state.pointee.decisions) : 0
+        note.write(isRoot: isSpawningRoot, priority: priority)
+        return TaskIdentity(priority: priority, isRoot: isSpawningRoot, process: process)
     }
 }

@@ -26,6 +26,9 @@ final class ThreadConfinement: @unchecked Sendable {
     /// Whether the calling thread is the owner, or there is none yet.
     var isConfined: Bool { owner == 0 || owner == Self.current }
 
+    /// Whether the calling thread is the owner, and there is one.
+    var isOwnedByCaller: Bool { owner == Self.current }
+
     /// Counts a call from another thread.
     func noteForeignCall() { foreign.withLock { $0.callCount += 1 } }
 

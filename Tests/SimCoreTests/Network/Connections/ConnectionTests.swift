@@ -76,6 +76,23 @@ struct ConnectionTests {
         #expect(latencies.value.contains { $0 > .milliseconds(601) })
     }
 
+    @Test("A link that loses every segment stalls a connection: each segment is lost six times, and gets through then")
+    func everySegmentLost() {
+        var quality = LinkQuality(latency: .constant(.milliseconds(1)))
+        quality.loss = .percent(100)
+        let world = ConnectionWorld(quality: quality)
+        world.simulation.network.retransmissionTimeout = .milliseconds(100)
+        let report = world.run { context in
+            world.listen()
+            world.connect()
+            try await context.clock.sleep(for: .minutes(1))
+        }
+        #expect(report.held)
+        // A hundred milliseconds, doubled five times, and the way itself.
+        #expect(world.notes.lines.first == "server opened")
+        #expect(world.notes.times.first == .epoch + .milliseconds(6_301))
+    }
+
     @Test("The messages of a connection queue for the link's bandwidth")
     func bandwidth() {
         var quality = LinkQuality(latency: .constant(.milliseconds(1)))
