@@ -47,21 +47,25 @@ struct QuotedOutputTests {
         if isWriting { try text.write(toFile: Documents.absolute(document), atomically: true, encoding: .utf8) }
     }
 
-    @Test("The table of faults lists every kind that the command knows, with its parameters")
-    func faultTableIsComplete() throws {
+    @Test("The tables of faults list every kind that the command knows, with its parameters")
+    func faultTablesAreComplete() throws {
         let article = "Sources/SimCore/SimCore.docc/FaultCatalogue.md"
-        let text = try Documents.read(article)
-        let table = try Self.faultTable()
-        #expect(table.count > 22)
-        let begin = "<!-- table: begin -->\n"
-        let start = try #require(text.range(of: begin)).upperBound
-        let end = try #require(text.range(of: "<!-- table: end -->")).lowerBound
-        if Self.isWriting {
-            try text.replacingCharacters(in: start..<end, with: table.joined(separator: "\n") + "\n")
-                .write(toFile: Documents.absolute(article), atomically: true, encoding: .utf8)
-        } else {
-            #expect(Documents.lines(of: String(text[start..<end])) == table + [""], "\(article): \(Self.remedy)")
+        var text = try Documents.read(article)
+        let tables = try Self.faultTables()
+        #expect(tables.map(\.name) == ["every system", "simulated servers", "shop"])
+        for (name, rows) in tables {
+            #expect(rows.count > 2)
+            let start = try #require(text.range(of: "<!-- table: \(name) begin -->\n")).upperBound
+            let end = try #require(text.range(of: "<!-- table: \(name) end -->")).lowerBound
+            if Self.isWriting {
+                text.replaceSubrange(start..<end, with: rows.joined(separator: "\n") + "\n")
+            } else {
+                #expect(
+                    Documents.lines(of: String(text[start..<end])) == rows + [""], "\(article), \(name): \(Self.remedy)"
+                )
+            }
         }
+        if Self.isWriting { try text.write(toFile: Documents.absolute(article), atomically: true, encoding: .utf8) }
     }
 
     @Test(
@@ -101,29 +105,41 @@ struct QuotedOutputTests {
         let parameters: [Parameter]
         /// The shortest and the longest; absent for a kind that happens at a point in time.
         let lasts: [String]?
+
+        /// As a row of a table in Markdown.
+        var row: String {
+            let parameters = parameters.map { parameter in
+                let unit = parameter.unit.isEmpty ? "" : " \(parameter.unit)"
+                return "`\(parameter.name)`: \(parameter.default)\(unit) (\(parameter.minimum), \(parameter.maximum))"
+            }
+            let lasts = lasts?.joined(separator: " to ") ?? ""
+            return "| `\(name)` | \(summary) | \(lasts) | \(parameters.joined(separator: "; ")) |"
+        }
     }
 
-    /// Every kind that any scenario knows, in the order in which they are first met.
-    private static func faultTable() throws -> [String] {
+    /// Every kind that any scenario knows, in the order in which they are first met: those that every simulation has, those
+    /// of simulated servers, and the rest, which are the shop's.
+    private static func faultTables() throws -> [(name: String, rows: [String])] {
         struct Scenario: Decodable { let name: String }
+        let simulation = Simulation(seed: 1)
+        let general = Set(simulation.faults.kinds.map(\.name))
+        KafkaFaults.register(with: simulation.faults, cluster: SimulatedKafkaCluster(simulation))
+        PostgresFaults.register(
+            with: simulation.faults, servers: [SimulatedPostgres(simulation, name: "postgres")])
+        let servers = Set(simulation.faults.kinds.map(\.name))
         var known: Set<String> = []
-        var rows = ["| kind | what happens | lasts | parameters: default (from, to) |", "|-|-|-|-|"]
+        let head = ["| kind | what happens | lasts | parameters: default (from, to) |", "|-|-|-|-|"]
+        var tables = ["every system", "simulated servers", "shop"].map { (name: $0, rows: head) }
         for line in try run("simulate scenarios --json") {
             let scenario = try JSONDecoder().decode(Scenario.self, from: Data(line.utf8))
             for line in try run("simulate faults --json --scenario \(scenario.name)") {
                 let kind = try JSONDecoder().decode(Kind.self, from: Data(line.utf8))
                 guard known.insert(kind.name).inserted else { continue }
-                let parameters = kind.parameters.map { parameter in
-                    let unit = parameter.unit.isEmpty ? "" : " \(parameter.unit)"
-                    return
-                        "`\(parameter.name)`: \(parameter.default)\(unit) (\(parameter.minimum), \(parameter.maximum))"
-                }
-                let lasts = kind.lasts?.joined(separator: " to ") ?? ""
-                rows.append(
-                    "| `\(kind.name)` | \(kind.summary) | \(lasts) | \(parameters.joined(separator: "; ")) |")
+                let table = general.contains(kind.name) ? 0 : servers.contains(kind.name) ? 1 : 2
+                tables[table].rows.append(kind.row)
             }
         }
-        return rows
+        return tables
     }
 
     /// Runs a command line of a shell with the `simulate` that was built beside these tests; what it prints, by line.
