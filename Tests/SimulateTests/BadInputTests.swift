@@ -265,7 +265,7 @@ struct BadInputTests {
         settings.recordsDecisions = true
         let schedule = try JSONDecoder().decode(FailureFile.self, from: data).schedule
         let report = try PrimaryBackup(isBackupCareless: true).scenario.run(settings, schedule: schedule)
-        return report.run.decisions.first { $0.bound == 1_000_000 }?.address.stream
+        return report.run.decisions.first { $0.bound == 1_000_000 && $0.address.index == 0 }?.address.stream
     }
 
     private static func unknownFaultLine() throws -> String {

@@ -41,7 +41,7 @@ enum SimulateCommand {
             var seconds: Double?
             while process.isRunning {
                 let now = try processorSeconds()
-                if seconds == nil, try ignoresInterrupt() { seconds = now }
+                if seconds == nil, try catchesInterrupt() { seconds = now }
                 if let seconds, now > seconds + 1 { return }
                 Thread.sleep(forTimeInterval: 0.01)
             }
@@ -56,9 +56,10 @@ enum SimulateCommand {
             return ticks / Double(sysconf(Int32(_SC_CLK_TCK)))
         }
 
-        private func ignoresInterrupt() throws -> Bool {
+        private func catchesInterrupt() throws -> Bool {
             let text = try String(contentsOfFile: "/proc/\(process.processIdentifier)/status", encoding: .utf8)
-            let mask = try #require(text.firstMatch(of: #/SigIgn:\s+([0-9a-f]+)/#)).output.1
+            // Dispatch catches what it watches; before that the signal is at its default, or ignored.
+            let mask = try #require(text.firstMatch(of: #/SigCgt:\s+([0-9a-f]+)/#)).output.1
             return try #require(UInt64(mask, radix: 16)) & (1 << UInt64(SIGINT - 1)) != 0
         }
 
