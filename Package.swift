@@ -122,7 +122,8 @@ let package = Package(
             swiftSettings: settings),
         .testTarget(
             name: "CommerceTests",
-            dependencies: ["commerce", "Ports", "Domain", "AdapterSystem", "AdapterGateway"], swiftSettings: settings),
+            dependencies: ["commerce", "Ports", "Outbox", "Domain", "AdapterSystem", "AdapterGateway"],
+            swiftSettings: settings),
         .testTarget(
             name: "ContractTests",
             dependencies: [
