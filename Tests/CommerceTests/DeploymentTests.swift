@@ -1,5 +1,6 @@
 import Foundation
 import Outbox
+import Ports
 import Testing
 
 @testable import commerce
