@@ -122,7 +122,7 @@ let package = Package(
             swiftSettings: settings),
         .testTarget(
             name: "CommerceTests",
-            dependencies: ["commerce", "Ports", "Domain", "AdapterSystem", "AdapterGateway", "AdapterHTTP"],
+            dependencies: ["commerce", "Ports", "Outbox", "Domain", "AdapterSystem", "AdapterGateway", "AdapterHTTP"],
             swiftSettings: settings),
         .testTarget(
             name: "ContractTests",
