@@ -251,21 +251,23 @@ struct BadInputTests {
         try expectRefusal(" overrides decision 0 of 'nothing/nobody', which the run never takes") {
             $0["overrides"] = override("nothing/nobody", 0, 1)
         }
-        // How likely a message is to be lost: one of a million parts.
-        let stream = try #require(try Self.streamOfLosses(good))
-        try expectRefusal(" overrides decision 0 of '\(stream)' with 1000000; expected 0 to 999999") {
-            $0["overrides"] = override(stream, 0, 1_000_000)
+        let first = try #require(try Self.firstDecision(good))
+        let bound = Int(first.bound)
+        try expectRefusal(
+            " overrides decision 0 of '\(first.address.stream)' with \(bound); expected 0 to \(bound - 1)"
+        ) {
+            $0["overrides"] = override(first.address.stream, 0, bound)
         }
     }
 
-    /// The stream that a loss in the file's schedule draws from.
-    private static func streamOfLosses(_ file: [String: Any]) throws -> String? {
+    /// A decision that the file's run takes, the first of its stream.
+    private static func firstDecision(_ file: [String: Any]) throws -> RecordedDecision? {
         let data = try JSONSerialization.data(withJSONObject: file)
         var settings = try JSONDecoder().decode(FailureFile.self, from: data).settings
         settings.recordsDecisions = true
         let schedule = try JSONDecoder().decode(FailureFile.self, from: data).schedule
         let report = try PrimaryBackup(isBackupCareless: true).scenario.run(settings, schedule: schedule)
-        return report.run.decisions.first { $0.bound == 1_000_000 && $0.address.index == 0 }?.address.stream
+        return report.run.decisions.first { $0.address.index == 0 && $0.bound > 1 && $0.bound < 1 << 40 }
     }
 
     private static func unknownFaultLine() throws -> String {

@@ -82,6 +82,7 @@ struct ConnectionTests {
         quality.loss = .percent(100)
         let world = ConnectionWorld(quality: quality)
         world.simulation.network.retransmissionTimeout = .milliseconds(100)
+        world.simulation.network.connectTimeout = .minutes(1)
         let report = world.run { context in
             world.listen()
             world.connect()
