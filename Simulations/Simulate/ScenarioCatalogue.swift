@@ -1,4 +1,5 @@
 import Examples
+import Ports
 import SimCore
 import Testbed
 import Workloads
@@ -52,7 +53,8 @@ enum ScenarioCatalogue {
     static let entries: [Entry] =
         ShopScenarios.entries.map { entry in
             Entry(
-                name: entry.name, summary: entry.summary, options: ["orders", "workload", "bug", "cdc"],
+                name: entry.name, summary: entry.summary,
+                options: ["orders", "workload", "bug", "cdc", "arrivals-per-second", "archive-after-seconds"],
                 make: { ShopScenarios.make(entry, try shopOptions($0)) })
         } + [
             Entry(
@@ -87,6 +89,13 @@ enum ScenarioCatalogue {
         }
         shop.orderCount = try options.integer("orders", default: shop.orderCount, in: 1...100_000_000)
         shop.publisher = try options.choice("cdc", default: shop.publisher)
+        if options.values["arrivals-per-second"] != nil {
+            shop.arrivalsPerSecond = try options.integer("arrivals-per-second", default: 10, in: 1...1_000_000)
+        }
+        if options.values["archive-after-seconds"] != nil {
+            shop.archiveRetention = .seconds(
+                Int64(try options.integer("archive-after-seconds", default: 60, in: 1...1_000_000)))
+        }
         if let bug = options.values["bug"] { try ShopBugs.plant(bug, into: &shop) }
         return shop
     }

@@ -44,6 +44,8 @@ package struct ShopOptions: Sendable {
     package var minimumInSyncReplicas = 2
     /// When finished orders are judged and forgotten; `nil` for the protocol's default.
     package var archiveRetention: Nanoseconds?
+    /// How many orders arrive in a virtual second; `nil`: as many as spread them over the safety phase.
+    package var arrivalsPerSecond: Int?
 
     /// The mistake that was planted by name, if any.
     package var bug: String?
@@ -75,6 +77,9 @@ package struct ShopOptions: Sendable {
     var words: [String: String] {
         var words = ["orders": String(orderCount)]
         words["bug"] = bug
+        if publisher != .relay { words["cdc"] = publisher.rawValue }
+        if let arrivalsPerSecond { words["arrivals-per-second"] = String(arrivalsPerSecond) }
+        if let archiveRetention { words["archive-after-seconds"] = String(archiveRetention.rawValue / 1_000_000_000) }
         return words
     }
 }

@@ -57,6 +57,10 @@ package enum ShopScenarios {
         options.orderSpacing = max(.milliseconds(5), options.safetyPhase / Int64(options.orderCount))
         options.safetyPhase = max(options.safetyPhase, options.orderSpacing * Int64(options.orderCount))
         entry.configure(&options)
+        if let rate = options.arrivalsPerSecond {
+            options.orderSpacing = .seconds(1) / Int64(rate)
+            options.safetyPhase = max(options.safetyPhase, options.orderSpacing * Int64(options.orderCount))
+        }
         let configured = options
         return Scenario(entry.name, summary: entry.summary, options: options.words) { simulation in
             let world = ShopWorld(simulation, configured)

@@ -33,7 +33,7 @@ public final class SimulatedDisk: ProcessObserver, @unchecked Sendable {
     public let process: ProcessID
     /// Latencies and crash model; the capacity is taken when the disk is made.
     public var settings: DiskSettings
-    private unowned let simulation: Simulation
+    private unowned(unsafe) let simulation: Simulation
     private var disk: DiskState
     private let latencies: DecisionStreamID
     private var disturbances: ContiguousArray<(id: FaultInstanceID, disturbance: Disturbance)> = []

@@ -10,12 +10,13 @@ final class HTTPServerEnd: ConnectionDelegate, @unchecked Sendable {
     private let http: SimulatedHTTP
     private let context: ProcessContext
     private let limits: HTTPEdgeLimits
-    private var queue: ContiguousArray<Request> = []
-    private var head = 0
-    private var idleWorkers: ContiguousArray<WaiterID> = []
-    private var demand: WaiterID?
+    // Not checked for exclusive access at run time: no access spans a call of foreign code.
+    @exclusivity(unchecked) private var queue: ContiguousArray<Request> = []
+    @exclusivity(unchecked) private var head = 0
+    @exclusivity(unchecked) private var idleWorkers: ContiguousArray<WaiterID> = []
+    @exclusivity(unchecked) private var demand: WaiterID?
     /// Workers asked for and not yet started.
-    private var wantedWorkers = 0
+    @exclusivity(unchecked) private var wantedWorkers = 0
 
     init(_ http: SimulatedHTTP, context: ProcessContext, limits: HTTPEdgeLimits) {
         self.http = http

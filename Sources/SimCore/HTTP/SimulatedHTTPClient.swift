@@ -13,8 +13,8 @@ final class SimulatedHTTPClient: HTTPClient, ConnectionDelegate, @unchecked Send
     private let http: SimulatedHTTP
     private let context: ProcessContext
     private let server: ProcessID
-    private var exchanges: [ConnectionID: Exchange] = [:]
-    private var idle: ContiguousArray<ConnectionID> = []
+    @exclusivity(unchecked) private var exchanges: [ConnectionID: Exchange] = [:]
+    @exclusivity(unchecked) private var idle: ContiguousArray<ConnectionID> = []
 
     init(_ http: SimulatedHTTP, context: ProcessContext, server: ProcessID) {
         self.http = http

@@ -38,7 +38,8 @@ public final class Simulation: @unchecked Sendable {
     /// What the code of the processes runs on.
     public let executor: SimulationExecutor
     @usableFromInline let parking: Parking
-    var processes: ContiguousArray<SimulatedProcess> = []
+    /// Read for every event: not checked for exclusive access at run time.
+    @exclusivity(unchecked) var processes: ContiguousArray<SimulatedProcess> = []
     private var processByName: [String: ProcessID] = [:]
     /// What keeps handlers alive; the state refers to them without counting.
     private var handlerObjects: ContiguousArray<any EventHandler> = []

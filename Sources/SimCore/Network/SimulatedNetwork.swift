@@ -23,11 +23,11 @@ public final class SimulatedNetwork {
     }
     /// Behind a pointer, to spare exclusivity checks for each message.
     private let links: UnsafeMutablePointer<NetworkState>
-    private unowned let simulation: Simulation
+    private unowned(unsafe) let simulation: Simulation
     private var transports: ContiguousArray<any ConnectionBreaking> = []
     private var holders: ContiguousArray<any DatagramHolding> = []
     /// How long a lost segment of a connection waits until it is sent again; doubles with each loss (RFC 6298).
-    public var retransmissionTimeout: Nanoseconds = .milliseconds(200)
+    @exclusivity(unchecked) public var retransmissionTimeout: Nanoseconds = .milliseconds(200)
     /// How long a connection survives without an acknowledgement (`TCP_USER_TIMEOUT`, RFC 5482).
     public var connectionTimeout: Nanoseconds = .seconds(15)
     /// How long an attempt to connect goes on without an answer.

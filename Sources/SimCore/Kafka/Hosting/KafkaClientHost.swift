@@ -4,16 +4,17 @@ import Ports
 final class KafkaClientHost<Machine: ~Copyable>: EventHandler {
     let simulation: Simulation
     let context: ProcessContext
-    var machine: Machine
+    /// Not checked for exclusive access at run time, as all that follows: a call of the machine never leads back here.
+    @exclusivity(unchecked) var machine: Machine
     private let connections: KafkaConnections
-    private var handler: HandlerID!
+    @exclusivity(unchecked) private var handler: HandlerID!
     private let step: (inout Machine, ClientEvent, Instant, inout [ClientEffect]) -> Void
-    private var nextCall: Int64 = 0
+    @exclusivity(unchecked) private var nextCall: Int64 = 0
     /// Calls under way: a client object has a handful.
-    private var calls: ContiguousArray<(id: CallID, waiter: WaiterID?, result: ClientResult?)> = []
+    @exclusivity(unchecked) private var calls: ContiguousArray<(id: CallID, waiter: WaiterID?, result: ClientResult?)> = []
     /// Callbacks that the polling task is to run, in order.
-    private(set) var callbacks: ContiguousArray<(RebalanceCallback, [TopicPartition])> = []
-    private var isOver = false
+    @exclusivity(unchecked) private(set) var callbacks: ContiguousArray<(RebalanceCallback, [TopicPartition])> = []
+    @exclusivity(unchecked) private var isOver = false
 
     init(
         _ cluster: SimulatedKafkaCluster, context: ProcessContext, machine: consuming Machine,

@@ -13,10 +13,11 @@ final class KafkaConnections: ConnectionDelegate {
 
     private let cluster: SimulatedKafkaCluster
     private let process: ProcessID
-    private var outgoing: ContiguousArray<Outgoing> = []
+    // Not checked for exclusive access at run time: no access spans a call of foreign code.
+    @exclusivity(unchecked) private var outgoing: ContiguousArray<Outgoing> = []
     /// Called with what comes back, and with connections that failed.
-    var received: (NodeID, Channel, KafkaResponse) -> Void = { _, _, _ in }
-    var failed: (NodeID, Channel, _ wasOpen: Bool) -> Void = { _, _, _ in }
+    @exclusivity(unchecked) var received: (NodeID, Channel, KafkaResponse) -> Void = { _, _, _ in }
+    @exclusivity(unchecked) var failed: (NodeID, Channel, _ wasOpen: Bool) -> Void = { _, _, _ in }
 
     init(_ cluster: SimulatedKafkaCluster, process: ProcessID) {
         self.cluster = cluster

@@ -19,14 +19,15 @@ final class KafkaNodeHost: EventHandler, ProcessObserver, ConnectionDelegate {
     let process: ProcessID
     let disk: SimulatedDisk
     /// One of the two is the machine of this node. Two stored optionals and no enum, so that it is changed in place.
-    private var controller: Controller?
-    private var broker: Broker?
-    private unowned let cluster: SimulatedKafkaCluster
+    /// Not checked for exclusive access at run time: `isHandling` guards against what could overlap.
+    @exclusivity(unchecked) private var controller: Controller?
+    @exclusivity(unchecked) private var broker: Broker?
+    private unowned(unsafe) let cluster: SimulatedKafkaCluster
     let simulation: Simulation
-    private var handler: HandlerID!
-    private var connections: KafkaConnections!
-    private var effects: [NodeEffect] = []
-    private var isHandling = false
+    @exclusivity(unchecked) private var handler: HandlerID!
+    @exclusivity(unchecked) private var connections: KafkaConnections!
+    @exclusivity(unchecked) private var effects: [NodeEffect] = []
+    @exclusivity(unchecked) private var isHandling = false
 
     init(
         _ cluster: SimulatedKafkaCluster, node: NodeID, name: String, controller: consuming Controller? = nil,
@@ -165,7 +166,7 @@ final class KafkaNodeHost: EventHandler, ProcessObserver, ConnectionDelegate {
         case truncation(beyond: Int64, FaultInstanceID)
     }
 
-    var watches: ContiguousArray<Watch> = []
+    @exclusivity(unchecked) var watches: ContiguousArray<Watch> = []
     /// Between two rebalances of a storm.
     var stormPeriod = Nanoseconds.zero
 

@@ -1,7 +1,7 @@
 import Ports
 
 /// The connections of a transport as a value: for each direction what is on its way, in order, and what each end believes.
-struct ConnectionTable<Message> {
+struct ConnectionTable<Message>: ~Copyable {
     enum EndState {
         /// Connecting (client), or not yet heard of (server).
         case opening
@@ -77,7 +77,7 @@ struct ConnectionTable<Message> {
         var isCut = false
     }
 
-    private(set) var connections: ContiguousArray<Connection> = []
+    private var connections = PinnedArray<Connection>()
     private var free: ContiguousArray<UInt32> = []
 
     mutating func insert(client: End, server: End) -> ConnectionID {
@@ -100,10 +100,11 @@ struct ConnectionTable<Message> {
 
     /// Ids in use, by slot.
     var ids: [ConnectionID] {
-        connections.indices.compactMap { index in
-            connections[index].isUsed
-                ? ConnectionID(index: UInt32(index), generation: connections[index].generation) : nil
+        var ids: [ConnectionID] = []
+        for index in 0..<connections.count where connections[index].isUsed {
+            ids.append(ConnectionID(index: UInt32(index), generation: connections[index].generation))
         }
+        return ids
     }
 
     /// Gives the slot back once both ends know that it is over.

@@ -27,17 +27,20 @@ public final class Transport<Message>: EventHandler, ConnectionBreaking, @unchec
     }
 
     public let name: String
-    unowned let simulation: Simulation
-    private(set) var handler: HandlerID!
-    var table = ConnectionTable<Message>()
+    /// Outlives its transports; read for every message, which a checked reference would count twice.
+    unowned(unsafe) let simulation: Simulation
+    // Not checked for exclusive access at run time: a simulation runs on one thread, and no access to these spans a call
+    // of foreign code. The checks were a tenth of all that an order of the shop cost.
+    @exclusivity(unchecked) private(set) var handler: HandlerID!
+    @exclusivity(unchecked) var table = ConnectionTable<Message>()
     /// Who accepts, by process.
-    var listeners: [ProcessID: any ConnectionDelegate<Message>] = [:]
+    @exclusivity(unchecked) var listeners: [ProcessID: any ConnectionDelegate<Message>] = [:]
     private var crashWatch: CrashWatch<Message>!
     private let byteCount: (Message) -> Int
     private let describeMessage: (Message) -> String
     /// Takes an event in. A function made where the type of the message is known: the methods of a generic class that are
     /// called through a protocol are not specialized, and cost ten times as much.
-    private var takeIn: ((KernelEvent) -> Void)!
+    @exclusivity(unchecked) private var takeIn: ((KernelEvent) -> Void)!
 
     /// - Parameters:
     ///   - name: the protocol, shown in traces.

@@ -169,11 +169,12 @@ extension PostgresServer {
         if sortKeys.isEmpty || sessions[session].progress.candidates.count < 2 { return }
         if case .index(let scan) = path, scan.providesOrder { return }
         let snapshot = statementSnapshot(session)
-        let store = tables[table]
-        let rows = sessions[session].progress.candidates.map { row in
-            (row: row, values: store.values(store.visibleVersion(row: row, snapshot)!))
+        var rows: ContiguousArray<(row: UInt32, values: [Value])> = []
+        rows.reserveCapacity(sessions[session].progress.candidates.count)
+        for row in sessions[session].progress.candidates {
+            rows.append((row, tables[table].values(tables[table].visibleVersion(row: row, snapshot)!)))
         }
-        let sorted = rows.sorted { left, right in
+        rows.sort { left, right in
             for sortKey in sortKeys {
                 let ordinal = sortKey.column.ordinal
                 let order = ValueOrdering.compare(left.values[ordinal], right.values[ordinal])
@@ -181,7 +182,7 @@ extension PostgresServer {
             }
             return left.row < right.row
         }
-        for index in sorted.indices { sessions[session].progress.candidates[index] = sorted[index].row }
+        for index in rows.indices { sessions[session].progress.candidates[index] = rows[index].row }
     }
 
     // MARK: Delete

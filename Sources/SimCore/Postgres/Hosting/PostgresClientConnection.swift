@@ -4,19 +4,20 @@ import Ports
 final class PostgresClientConnection: ConnectionDelegate {
     private let server: SimulatedPostgres
     private let context: ProcessContext
-    private var id: ConnectionID!
-    private var waiter: WaiterID?
-    private var nextRequest: UInt64 = 1
-    private var replies: ContiguousArray<(PostgresRequestID, PostgresReply)> = []
-    private var hasGreeted = false
+    // Not checked for exclusive access at run time: nothing here is held across a call of foreign code.
+    @exclusivity(unchecked) private var id: ConnectionID!
+    @exclusivity(unchecked) private var waiter: WaiterID?
+    @exclusivity(unchecked) private var nextRequest: UInt64 = 1
+    @exclusivity(unchecked) private var replies: ContiguousArray<(PostgresRequestID, PostgresReply)> = []
+    @exclusivity(unchecked) private var hasGreeted = false
     /// Committed transactions received and not taken yet.
     var transactions: ContiguousArray<CommittedTransaction> = []
     /// The request that is under way.
-    private var pending: PostgresRequestID?
+    @exclusivity(unchecked) private var pending: PostgresRequestID?
     /// A request of it was cancelled: it is not used for another, which a late cancellation could hit.
-    private var wasCancelled = false
+    @exclusivity(unchecked) private var wasCancelled = false
     /// Why the connection is over; `nil` while it is not.
-    private(set) var end: String?
+    @exclusivity(unchecked) private(set) var end: String?
 
     init(_ server: SimulatedPostgres, context: ProcessContext) {
         self.server = server

@@ -22,10 +22,11 @@ public final class SimulatedDatabase: Database, DatabaseAdministration, @uncheck
     let server: SimulatedPostgres
     let context: ProcessContext
     let settings: DatabasePoolSettings
-    private var idle: ContiguousArray<PostgresClientConnection> = []
-    private var openCount = 0
-    private var queue: ContiguousArray<WaiterID> = []
-    private var queueHead = 0
+    // Not checked for exclusive access at run time: nothing here is held across a call of foreign code.
+    @exclusivity(unchecked) private var idle: ContiguousArray<PostgresClientConnection> = []
+    @exclusivity(unchecked) private var openCount = 0
+    @exclusivity(unchecked) private var queue: ContiguousArray<WaiterID> = []
+    @exclusivity(unchecked) private var queueHead = 0
 
     public init(
         _ server: SimulatedPostgres, context: ProcessContext, settings: DatabasePoolSettings = DatabasePoolSettings()
@@ -108,9 +109,9 @@ final class SimulatedDatabaseSession: DatabaseSession, @unchecked Sendable {
     private let database: SimulatedDatabase
     private let connection: PostgresClientConnection
     /// BEGIN that travels with the next statements.
-    private var pendingBegin: IsolationLevel?
-    private var isInTransaction = false
-    private var isClosed = false
+    @exclusivity(unchecked) private var pendingBegin: IsolationLevel?
+    @exclusivity(unchecked) private var isInTransaction = false
+    @exclusivity(unchecked) private var isClosed = false
 
     init(_ database: SimulatedDatabase, _ connection: PostgresClientConnection) {
         self.database = database

@@ -29,13 +29,14 @@ public final class SimulatedPostgres: EventHandler, ProcessObserver, @unchecked 
     let transport: Transport<PostgresWireMessage>
     /// Between primary and standby.
     let replication: Transport<StandbyWireMessage>
-    private(set) var server: PostgresServer
+    /// Not checked for exclusive access at run time: its effects are carried out when it is done.
+    @exclusivity(unchecked) private(set) var server: PostgresServer
     private(set) var standby: SimulatedStandby?
     private var handler: HandlerID!
     private var acceptor: PostgresAcceptor!
-    private var effects: [PostgresEffect] = []
+    @exclusivity(unchecked) private var effects: [PostgresEffect] = []
     /// Connections that the server knows.
-    private var connections: Set<PostgresConnectionID> = []
+    @exclusivity(unchecked) private var connections: Set<PostgresConnectionID> = []
     private var standbyAcceptor: StandbyAcceptor!
     /// The standby's connection, once it streams.
     var walSender: ConnectionID?
@@ -268,7 +269,7 @@ public final class SimulatedPostgres: EventHandler, ProcessObserver, @unchecked 
 
 /// The server's end of its connections.
 private final class PostgresAcceptor: ConnectionDelegate {
-    private unowned let host: SimulatedPostgres
+    private unowned(unsafe) let host: SimulatedPostgres
 
     init(_ host: SimulatedPostgres) { self.host = host }
 
