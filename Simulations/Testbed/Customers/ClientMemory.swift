@@ -1,20 +1,8 @@
-import Ports
-
-/// What clients were told, which the shop has to stand by. Clients crash like everybody, but what they were told was told.
+/// What became of the customers' orders, counted: what they were told of each the properties remember as long as the shop
+/// does. Clients crash like everybody, but what they were told was told.
 final class ClientMemory: @unchecked Sendable {
-    /// One order as its customer knows it.
-    struct Told: Sendable {
-        let requestKey: String
-        /// `nil` until a POST was acknowledged.
-        var orderID: UniqueID?
-        /// Ids from acknowledged POSTs with the same key: more than one is a violation of idempotency.
-        var acknowledgedIDs: [UniqueID] = []
-        /// The last status that any answer showed.
-        var lastStatus = ""
-        var isFinished = false
-    }
-
-    var orders: [Int: Told] = [:]
+    /// Orders that a customer has begun to place.
+    var placedCount = 0
     var finishedCount = 0
     var acknowledgedCount = 0
     var rejectedCount = 0

@@ -41,7 +41,6 @@ struct Customer {
         if seen.isPayable, let paymentID = seen.paymentID { try await pay(paymentID, of: orderID) }
         if plan.cancellation == .afterPaying { try await cancel(orderID) }
         try await follow(orderID, &seen) { $0.isTerminal }
-        memory.orders[number]?.isFinished = true
         memory.finishedCount += 1
         memory.outcomes[seen.status, default: 0] += 1
     }
@@ -50,7 +49,7 @@ struct Customer {
 
     private func place() async throws -> UniqueID? {
         let key = "order-\(number)"
-        memory.orders[number] = ClientMemory.Told(requestKey: key)
+        memory.placedCount += 1
         let body: JSONValue = [
             "paymentMethod": plan.paysCash ? "CASH" : "CARD",
             "items": .array(
@@ -72,8 +71,6 @@ struct Customer {
             memory.rejectedCount += 1
             return nil
         }
-        memory.orders[number]?.orderID = id
-        memory.orders[number]?.acknowledgedIDs.append(id)
         memory.acknowledgedCount += 1
         observer.observe(.placed(key: key), order: id)
         return id
@@ -181,6 +178,5 @@ struct Customer {
     private func note(_ order: JSONValue, _ seen: inout Seen) {
         if let status = order["status"]?.stringValue { seen.status = status }
         if let paymentID = order["paymentId"]?.stringValue { seen.paymentID = paymentID }
-        memory.orders[number]?.lastStatus = seen.status
     }
 }

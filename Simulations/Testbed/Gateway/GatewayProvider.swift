@@ -11,6 +11,7 @@ final class GatewayProvider: HTTPHandler, @unchecked Sendable {
         let key: String
         let amount: Int64
         let callback: String
+        let madeAt: Instant
         var isRefused: Bool
         var isRefunded = false
         /// How often it was asked to capture.
@@ -45,8 +46,11 @@ final class GatewayProvider: HTTPHandler, @unchecked Sendable {
     final class Books: @unchecked Sendable {
         /// By idempotency key.
         var entries: [String: Entry] = [:]
-        /// Keys in the order in which they came.
-        var keys: [String] = []
+        /// Keys in the order in which they came, for those that are forgotten one day.
+        private var keys: ContiguousArray<String> = []
+        private var head = 0
+        /// How long keys are kept, as real providers forget them after a day; `nil` for ever.
+        var keyRetention: Nanoseconds?
         var mood = Mood()
         /// How often a card is refused for reasons of its own.
         var refusal = Probability.percent(2)
@@ -55,16 +59,22 @@ final class GatewayProvider: HTTPHandler, @unchecked Sendable {
 
         init() {}
 
-        /// Captured and not refunded, in minor units.
-        var balance: Int64 {
-            keys.reduce(0) { sum, key in
-                let entry = entries[key]!
-                return entry.isRefused || entry.isRefunded ? sum : sum + entry.amount
+        /// Enters a new key, and forgets those that have had their time, so that a long run stays small.
+        func enter(_ entry: Entry) {
+            entries[entry.key] = entry
+            if let keyRetention {
+                keys.append(entry.key)
+                while let oldest = entries[keys[head]], oldest.madeAt < entry.madeAt - keyRetention {
+                    entries[oldest.key] = nil
+                    head += 1
+                }
+                if head > 1_024, head > keys.count / 2 {
+                    keys.removeFirst(head)
+                    head = 0
+                }
             }
+            onChange(entry)
         }
-
-        /// Drops what is settled and judged, so that a long run stays small.
-        func forget(_ key: String) { entries[key] = nil }
     }
 
     func respond(to request: HTTPRequest) async -> HTTPResponse {
@@ -86,9 +96,9 @@ final class GatewayProvider: HTTPHandler, @unchecked Sendable {
             let amount = body["amount"]?.integerValue, let callback = body["callback"]?.stringValue
         else { return ProblemDocument(400, "Bad request", detail: "key, amount and callback are needed").response }
         if books.entries[key] == nil {
-            books.keys.append(key)
-            books.entries[key] = Entry(key: key, amount: amount, callback: callback, isRefused: drawsRefusal())
-            books.onChange(books.entries[key]!)
+            books.enter(
+                Entry(
+                    key: key, amount: amount, callback: callback, madeAt: simulation.now, isRefused: drawsRefusal()))
         } else {
             books.entries[key]!.captureRequestCount += 1
         }

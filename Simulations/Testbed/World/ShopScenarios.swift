@@ -84,7 +84,7 @@ extension ShopWorld {
     /// What came of the orders.
     var figures: [(name: String, value: Int64)] {
         var figures: [(name: String, value: Int64)] = [
-            ("orders", Int64(memory.orders.count)), ("acknowledged", Int64(memory.acknowledgedCount)),
+            ("orders", Int64(memory.placedCount)), ("acknowledged", Int64(memory.acknowledgedCount)),
             ("rejected", Int64(memory.rejectedCount)), ("unanswered", Int64(memory.unansweredCount)),
         ]
         for status in memory.outcomes.keys.sorted() { figures.append((status.lowercased(), memory.outcomes[status]!)) }

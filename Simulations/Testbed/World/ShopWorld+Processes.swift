@@ -16,6 +16,9 @@ extension ShopWorld {
             settings.archiveRetention = retention
             settings.idempotencyRetention = retention
             settings.janitorInterval = .seconds(30)
+            // Longer than the topics keep events, which could be read again until then.
+            settings.janitor.outboxRetention = retention + options.topicRetention
+            settings.janitor.inboxRetention = retention + options.topicRetention
         }
         settings.consumerLoop.consumer.sessionTimeout = .seconds(10)
         settings.consumerLoop.consumer.fetchMaximumWait = .milliseconds(500)

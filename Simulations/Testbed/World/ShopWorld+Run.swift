@@ -48,7 +48,7 @@ extension ShopWorld {
                 )
                 specification.minimumInSyncReplicas = options.minimumInSyncReplicas
                 specification.allowsUncleanLeaderElection = options.allowsUncleanElection
-                specification.retention = .minutes(10)
+                specification.retention = options.topicRetention
                 specification.segmentSpan = .minutes(1)
                 try await administration.createTopic(specification)
                 observer.topics.append(topic)

@@ -36,6 +36,8 @@ final class ShopWorld: @unchecked Sendable {
         callbacks = WorkQueue(simulation)
         arrivals = WorkQueue(simulation)
         catalogue = Self.drawCatalogue(simulation, options)
+        // A payment is asked about for minutes, and refunded within the life of its order.
+        books.keyRetention = options.archiveRetention.map { $0 + .minutes(10) }
         observer = ShopObserver(simulation, kafka: kafka, books: books)
         deployment = Deployment(simulation, instanceCount: options.instanceCount(simulation))
         upgrade = RollingUpgrade(simulation, deployment)
