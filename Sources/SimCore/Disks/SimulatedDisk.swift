@@ -32,11 +32,12 @@ public final class SimulatedDisk: ProcessObserver, @unchecked Sendable {
     /// Whose disk it is.
     public let process: ProcessID
     /// Latencies and crash model; the capacity is taken when the disk is made.
-    public var settings: DiskSettings
+    @exclusivity(unchecked) public var settings: DiskSettings
     private unowned(unsafe) let simulation: Simulation
-    private var disk: DiskState
+    // Not checked for exclusive access at run time: no access spans a call of foreign code.
+    @exclusivity(unchecked) private var disk: DiskState
     private let latencies: DecisionStreamID
-    private var disturbances: ContiguousArray<(id: FaultInstanceID, disturbance: Disturbance)> = []
+    @exclusivity(unchecked) private var disturbances: ContiguousArray<(id: FaultInstanceID, disturbance: Disturbance)> = []
 
     /// Gives a process a disk.
     public init(_ simulation: Simulation, process: ProcessID, settings: DiskSettings = DiskSettings()) {

@@ -38,17 +38,18 @@ public final class Simulation: @unchecked Sendable {
     /// What the code of the processes runs on.
     public let executor: SimulationExecutor
     @usableFromInline let parking: Parking
-    /// Read for every event: not checked for exclusive access at run time.
+    // Not checked for exclusive access at run time, as the parts below: they are read for every event, and change only
+    // where a simulation is set up or ends.
     @exclusivity(unchecked) var processes: ContiguousArray<SimulatedProcess> = []
     private var processByName: [String: ProcessID] = [:]
     /// What keeps handlers alive; the state refers to them without counting.
     private var handlerObjects: ContiguousArray<any EventHandler> = []
     /// What has to hold; add to it before the run. Gone once the run is over.
-    public private(set) var properties: PropertySet!
+    @exclusivity(unchecked) public private(set) var properties: PropertySet!
     /// The run's faults: kinds, schedule, and how often each took effect. Gone once the run is over.
-    public private(set) var faults: FaultController!
+    @exclusivity(unchecked) public private(set) var faults: FaultController!
     /// What the processes send each other messages on. Gone once the run is over.
-    public private(set) var network: SimulatedNetwork!
+    @exclusivity(unchecked) public private(set) var network: SimulatedNetwork!
     /// Disks, in order of creation; faults find them by process.
     var disks: ContiguousArray<SimulatedDisk> = []
     var trace: Trace?

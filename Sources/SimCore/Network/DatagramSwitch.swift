@@ -40,16 +40,17 @@ import Ports
 
     let simulation: Simulation
     let name: String
-    private var handler: HandlerID!
-    private var mailboxes: ContiguousArray<Mailbox> = []
+    // Not checked for exclusive access at run time: no access spans a call of foreign code.
+    @exclusivity(unchecked) private var handler: HandlerID!
+    @exclusivity(unchecked) private var mailboxes: ContiguousArray<Mailbox> = []
     /// What clogs hold back, in order of arrival.
-    private var held: ContiguousArray<Flight> = []
+    @exclusivity(unchecked) private var held: ContiguousArray<Flight> = []
     /// Gives a message slot back whose datagram was lost or dropped.
-    @usableFromInline var release: (UInt32) -> Void = { _ in }
+    @exclusivity(unchecked) @usableFromInline var release: (UInt32) -> Void = { _ in }
     /// A message in words, for traces.
     @usableFromInline var describeMessage: (UInt32) -> String = { _ in "" }
     /// Takes another reference to a message that arrives twice.
-    @usableFromInline var duplicate: (UInt32) -> UInt32 = { $0 }
+    @exclusivity(unchecked) @usableFromInline var duplicate: (UInt32) -> UInt32 = { $0 }
 
     @usableFromInline init(_ simulation: Simulation, name: String) {
         self.simulation = simulation

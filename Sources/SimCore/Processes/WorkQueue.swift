@@ -1,6 +1,7 @@
 import Ports
 
-/// A queue between tasks of simulated processes: whoever puts something in wakes one of those who wait for it.
+/// A queue between tasks of simulated processes: whoever puts something in wakes one of those who wait for it, and an
+/// element that somebody was woken for is not taken by one who comes later.
 ///
 /// Belongs to the world, not to an incarnation: what lies in it survives crashes. A process that must not keep its work takes
 /// a new queue with each start.
@@ -10,6 +11,8 @@ public final class WorkQueue<Element: Sendable>: @unchecked Sendable {
     private var head = 0
     private var waiters: ContiguousArray<WaiterID> = []
     private var waiterHead = 0
+    /// Elements that tasks were woken for and have not taken yet.
+    private var promisedCount = 0
 
     public init(_ simulation: Simulation) { self.simulation = simulation }
 
@@ -29,25 +32,28 @@ public final class WorkQueue<Element: Sendable>: @unchecked Sendable {
         put(element)
     }
 
-    /// The oldest element; waits for one.
+    /// The oldest element that nobody else was woken for; waits for one, behind those who wait already.
     ///
     /// - Throws: ``Ports/ProcessStopped``, `CancellationError`.
     public func take(_ context: ProcessContext) async throws -> Element {
-        while true {
-            // Asked after each wait as well: a dead incarnation takes nothing, and waits for nothing.
+        try await context.requireAlive()
+        if count > promisedCount { return takeFirst() }
+        let waiter = simulation.makeWaiter(context, WaitReason("work"))
+        waiters.append(waiter)
+        do {
+            try await simulation.wait(waiter)
+            // A dead incarnation takes nothing.
             try await context.requireAlive()
-            if let element = takeFirst() { return element }
-            let waiter = simulation.makeWaiter(context, WaitReason("work"))
-            waiters.append(waiter)
-            do { try await simulation.wait(waiter) } catch {
-                leave(waiter)
-                throw error
-            }
+        } catch {
+            leave(waiter)
+            throw error
         }
+        promisedCount -= 1
+        return takeFirst()
     }
 
-    private func takeFirst() -> Element? {
-        guard head < elements.count else { return nil }
+    private func takeFirst() -> Element {
+        precondition(head < elements.count, "a task was woken for an element that is not there")
         let element = elements[head]
         head += 1
         if head == elements.count {
@@ -65,7 +71,10 @@ public final class WorkQueue<Element: Sendable>: @unchecked Sendable {
         while waiterHead < waiters.count {
             let waiter = waiters[waiterHead]
             waiterHead += 1
-            if simulation.wake(waiter) { break }
+            if simulation.wake(waiter) {
+                promisedCount += 1
+                break
+            }
         }
         if waiterHead == waiters.count {
             waiters.removeAll(keepingCapacity: true)
@@ -78,7 +87,11 @@ public final class WorkQueue<Element: Sendable>: @unchecked Sendable {
 
     /// Somebody gives up waiting. It may have been woken for an element, which somebody else has to take then.
     private func leave(_ waiter: WaiterID) {
-        if let index = waiters[waiterHead...].firstIndex(of: waiter) { waiters.remove(at: index) }
-        if count > 0 { wakeNext() }
+        if let index = waiters[waiterHead...].firstIndex(of: waiter) {
+            waiters.remove(at: index)
+        } else {
+            promisedCount -= 1
+        }
+        if count > promisedCount { wakeNext() }
     }
 }

@@ -37,6 +37,15 @@ struct WorkQueueTests {
         #expect(notes == ["1s first 1", "2s second 2", "3s first 3"])
     }
 
+    @Test("Of two elements put at one instant each goes to another of those who wait")
+    func sameInstant() {
+        let notes = run { context, queue, _ in
+            queue.put(1)
+            queue.put(2)
+        }
+        #expect(notes.sorted() == ["1s first 1", "1s second 2"])
+    }
+
     @Test("A process that crashes at the moment at which work comes does not take it: another one does")
     func crashWithWork() {
         let notes = run { context, queue, first in
