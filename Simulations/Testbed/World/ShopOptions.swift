@@ -44,8 +44,8 @@ package struct ShopOptions: Sendable {
     package var minimumInSyncReplicas = 2
     /// When finished orders are judged and forgotten; `nil` for the protocol's default.
     package var archiveRetention: Nanoseconds?
-    /// How long topics keep events. Where finished orders are forgotten, about as long as those.
-    package var topicRetention: Nanoseconds { archiveRetention.map { max(.minutes(1), $0) } ?? .minutes(10) }
+    /// How long topics keep events: shorter where finished orders are forgotten.
+    package var topicRetention: Nanoseconds { archiveRetention == nil ? .minutes(10) : .minutes(1) }
     /// How many orders arrive in a virtual second; `nil`: as many as spread them over the safety phase.
     package var arrivalsPerSecond: Int?
 

@@ -16,8 +16,8 @@ extension ShopWorld {
             settings.archiveRetention = retention
             settings.idempotencyRetention = retention
             settings.janitorInterval = .seconds(30)
+            settings.janitor.outboxRetention = max(retention, .minutes(2))
             // Longer than the topics keep events, which could be read again until then.
-            settings.janitor.outboxRetention = retention + options.topicRetention
             settings.janitor.inboxRetention = retention + options.topicRetention
         }
         settings.consumerLoop.consumer.sessionTimeout = .seconds(10)
