@@ -127,7 +127,7 @@ import Testing
         #expect(compose.text(of: "connectors").contains("profiles: [debezium]"))
         let environment = try String(contentsOf: Self.folder.appendingPathComponent(".env"), encoding: .utf8)
         #expect(environment.contains("\nCOMPOSE_PROFILES=debezium\n"))
-        for service in ShopComposition.publishingNames {
+        for service in ShopComposition.serviceNames {
             #expect(compose.environment(of: "cdc").contains("POSTGRES_URL_\(service.uppercased())_FILE"))
         }
     }

@@ -44,7 +44,7 @@ import Testing
         #expect(book.completedCount == 1)
         #expect(book.isSettled)
         #expect(book.entries[1].sightings.map(\.id) == [5, 9])
-        let report = LoadReport(book, customerCount: 1, usages: [], violations: nil, judgement: "none")
+        let report = LoadReport(book, customerCount: 1, usages: [], judgement: LoadReport.Judgement(text: "none"))
         #expect(report.outcomes.map(\.status) == ["COMPLETED", "REFUSED"])
         #expect(!report.isGood)
     }

@@ -16,9 +16,9 @@ enum FidelityTableFile {
 @Suite("The table of fidelity")
 struct FidelityTableTests {
     private static let remedy: Comment =
-        "bring it up to date: CONTRACT_RESULTS=docs/fidelity.json swift test --filter 'SimulatedContract|SimulatedKafkaContract'"
+        "bring it up to date: CONTRACT_RESULTS=docs/fidelity.json swift test --filter 'SimulatedContract|SimulatedKafkaContract|HTTPContract'"
 
-    private static let cases = PostgresCases.all + KafkaCases.all + DebeziumCases.all
+    private static let cases = PostgresCases.all + KafkaCases.all + DebeziumCases.all + HTTPCases.all
 
     private static func table() throws -> JSONValue {
         let bytes = try #require(FileManager.default.contents(atPath: FidelityTableFile.path), "no table")
@@ -50,7 +50,7 @@ struct FidelityTableTests {
         let ids = Set(Self.cases.map(\.id))
         for entry in try #require(try Self.table()["cases"]?.arrayValue) {
             let id = try #require(entry["id"]?.stringValue)
-            #expect(ids.contains(id) || entry["area"] == "http", "\(id) is no case any more; \(Self.remedy)")
+            #expect(ids.contains(id), "\(id) is no case any more; \(Self.remedy)")
         }
         #expect(try Self.table()["limits"] == .array(FidelityLimit.all.map(\.document)), Self.remedy)
     }

@@ -41,16 +41,11 @@
                     print(start.duration(to: clock.now), contractCase.id)
                 }
             }
-            guard let results = ResultsFile.shared else { return try await contractCase.body(world) }
+            guard ResultsFile.shared != nil else { return try await contractCase.body(world) }
             // Asked first: afterwards a failed case may have left the server down.
             let versions = try await world.versions(contractCase.area)
-            do {
+            try await ResultsFile.recording(contractCase, world: world.name, versions: versions) {
                 try await contractCase.body(world)
-                try results.record(.init(contractCase: contractCase, failure: nil), world: "real", versions: versions)
-            } catch {
-                try results.record(
-                    .init(contractCase: contractCase, failure: "\(error)"), world: "real", versions: versions)
-                throw error
             }
         }
     }

@@ -84,7 +84,7 @@ enum CommandLineInterface {
             if let service = ShopComposition.service(named: command) {
                 try await commands.service(service)
             } else {
-                let known = ShopComposition.publishingNames
+                let known = ShopComposition.serviceNames
                 if let unknown = arguments.first(where: { !known.contains($0) }) {
                     throw UsageError(
                         description:

@@ -4,12 +4,6 @@ import Domain
 import Ports
 import Synchronization
 
-#if canImport(Glibc)
-    import Glibc
-#elseif canImport(Darwin)
-    import Darwin
-#endif
-
 /// `commerce all` without servers: the shop on simulated parts, in real time.
 struct EmbeddedCommand {
     let configuration: ShopConfiguration
@@ -27,7 +21,8 @@ struct EmbeddedCommand {
         let log = JSONLinesLog(service: "all", minimumLevel: configuration.logLevel)
         let shop = EmbeddedShop(
             configuration.shop, catalogue: configuration.catalogue,
-            refusalPercent: configuration.gatewayRefusalPercent, minimumLogLevel: configuration.logLevel
+            refusalPercent: configuration.gatewayRefusalPercent, latency: configuration.simulatedLatency,
+            minimumLogLevel: configuration.logLevel
         ) { level, process, message, fields in
             log.write(level, message, [LogField("process", process)] + fields)
         }
@@ -41,8 +36,9 @@ struct EmbeddedCommand {
                     Self.printAddresses(servers)
                 }
                 hasEnded.withLock { $0 = true }
-                // An end that nobody asked for ends the wait below, too.
-                kill(getpid(), SIGTERM)
+                // An end that nobody asked for ends the wait below, too. Not by a signal: after one that somebody sent it
+                // would be the second, which ends the process at once.
+                TerminationSignal.hasCome.set()
                 continuation.resume(returning: problems)
             }
         }

@@ -42,7 +42,7 @@ enum Help {
     private static func usage(_ command: String) -> String {
         switch command {
         case "cdc":
-            "usage: commerce cdc [NAME...]\n\nPublishes the outboxes of the named services' databases (default: \(ShopComposition.publishingNames.joined(separator: ", ")))."
+            "usage: commerce cdc [NAME...]\n\nPublishes the outboxes of the named services' databases (default: \(ShopComposition.serviceNames.joined(separator: ", ")))."
         case "load":
             "usage: commerce load [--orders N] [--customers N] [--workload FILE] [--json]\n\nPlaces N orders (default 2000) by N customers at once (default 32) at a running shop, pays them, and waits for their end."
         case "all":
@@ -76,8 +76,8 @@ enum Help {
         ]
         switch command {
         case "all":
-            return databases + servers + ports + [gatewayPort, relayPort] + http + shop + [Variables.gatewayRefusals]
-                + process
+            return databases + servers + ports + [gatewayPort, relayPort] + http + shop
+                + [Variables.simulatedLatency, Variables.gatewayRefusals] + process
         case "cdc": return databases + servers + [relayPort] + http + process
         case "gateway": return [Variables.paymentURL, Variables.gatewayRefusals, gatewayPort] + http + process
         case "check", "load": return databases + [Variables.kafkaBootstrap, Variables.shopHost] + ports + [gatewayPort]

@@ -44,10 +44,10 @@ struct LoadCommand {
                 }
             }
             progress.finish()
-            let (violations, judgement) = try await judge(book)
+            let judgement = try await judge(book)
             let report = LoadReport(
                 book, customerCount: options.customerCount, usages: Self.spent(before, await usages(clients)),
-                violations: violations, judgement: judgement)
+                judgement: judgement)
             Terminal.print(options.isJSON ? JSONLine.text(report.json) : report.text)
             return report.isGood ? 0 : 1
         }
@@ -209,21 +209,23 @@ struct LoadCommand {
             }
         }
 
-        private func judge(_ book: LoadBook) async throws -> (violations: [String]?, judgement: String) {
+        private func judge(_ book: LoadBook) async throws -> LoadReport.Judgement {
             #if Production
                 if try RealServers.areNamed(environment) {
                     let log = JSONLinesLog(service: "load", minimumLevel: .warning)
                     let captures = try await captures()
                     let judge = RealJudge(try RealServers(environment), log)
-                    let (violations, count) = try await judge.judge(book, captures: captures)
-                    let verdict = violations.isEmpty ? "every property held" : "\(violations.count) violations"
-                    return (violations, "\(count) orders judged from databases, topics and books: \(verdict)")
+                    let found = try await judge.judge(book, captures: captures)
+                    let verdict =
+                        found.violations.isEmpty ? "every property held" : "\(found.violations.count) violations"
+                    return LoadReport.Judgement(
+                        violations: found.violations, slots: found.slots,
+                        text: "\(found.orderCount) orders judged from databases, topics and books: \(verdict)")
                 }
             #endif
-            return (
-                nil,
-                "none: the judge reads databases and topics, and \(Variables.kafkaBootstrap.name) and POSTGRES_URL_* are not set"
-            )
+            return LoadReport.Judgement(
+                text: "none: the judge reads databases and topics, and \(Variables.kafkaBootstrap.name) and "
+                    + "POSTGRES_URL_* are not set")
         }
 
         private func captures() async throws -> [JSONValue] {

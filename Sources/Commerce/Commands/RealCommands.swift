@@ -19,7 +19,7 @@
         func all() async throws {
             var hosts: [PartHost] = []
             for service in ShopComposition.services { hosts.append(try parts.service(service)) }
-            hosts.append(try parts.relays(ShopComposition.publishingNames))
+            hosts.append(try parts.relays(ShopComposition.serviceNames))
             hosts.append(try parts.gateway())
             Terminal.print(
                 "commerce: the whole shop runs in this process, on Kafka at \(parts.servers.kafkaBootstrap) and"

@@ -12,6 +12,8 @@ struct ShopConfiguration: Sendable {
     var logLevel: LogLevel
     var catalogue: [InventorySeed]
     var gatewayRefusalPercent: Int
+    /// `nil` for that of a data centre.
+    var simulatedLatency: Nanoseconds?
 
     /// - Parameter defaultSeedItems: how many items of the demonstration catalogue there are when nobody says.
     init(_ environment: Environment, defaultSeedItems: Int = 0) throws(ConfigurationError) {
@@ -37,6 +39,8 @@ struct ShopConfiguration: Sendable {
         drainTimeout = try environment.milliseconds(Variables.drainTimeout)
         logLevel = try environment.logLevel()
         gatewayRefusalPercent = try environment.integer(Variables.gatewayRefusals, in: 0...100)
+        let latency = try environment.integer(Variables.simulatedLatency, in: 0...1_000)
+        simulatedLatency = latency == 0 ? nil : .milliseconds(Int64(latency))
         let itemCount =
             try environment.given(Variables.seedItems) == nil
             ? defaultSeedItems : try environment.integer(Variables.seedItems, in: 0...DemonstrationCatalogue.limit)

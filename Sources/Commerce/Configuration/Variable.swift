@@ -83,6 +83,10 @@ enum Variables {
     static let seedStock = Variable(
         "SEED_STOCK", default: "1000000", unit: "pieces", "of each item of that catalogue")
 
+    static let simulatedLatency = Variable(
+        "SIMULATED_LATENCY_MS", default: "0", unit: "ms",
+        "of each message between the simulated parts, to see what happens in between; 0 for that of a data centre, 0.1")
+
     // MARK: The payment provider
     static let gatewayURL = Variable(
         "GATEWAY_URL", default: "http://127.0.0.1:8090", "payment provider, as http://host:port")

@@ -21,6 +21,7 @@ final class EmbeddedShop: @unchecked Sendable {
     private let settings: ShopSettings
     private let catalogue: [InventorySeed]
     private let refusalPercent: Int
+    private let latency: Nanoseconds?
     private let callbacks: WorkQueue<String>
     private let requests: [String: OutsideRequests]
     private var endWaiter: WaiterID?
@@ -28,9 +29,11 @@ final class EmbeddedShop: @unchecked Sendable {
 
     /// - Parameters:
     ///   - catalogue: what is in the shop when it opens.
+    ///   - latency: of each message between its parts from then on; `nil` for that of a data centre.
     ///   - logSink: takes the log lines of all processes.
     init(
-        _ settings: ShopSettings, catalogue: [InventorySeed], refusalPercent: Int, minimumLogLevel: LogLevel,
+        _ settings: ShopSettings, catalogue: [InventorySeed], refusalPercent: Int, latency: Nanoseconds? = nil,
+        minimumLogLevel: LogLevel,
         logSink: @escaping (LogLevel, _ process: String, _ message: String, [LogField]) -> Void
     ) {
         var simulationSettings = SimulationSettings(seed: SystemRandomNumberGenerator.seed())
@@ -42,6 +45,7 @@ final class EmbeddedShop: @unchecked Sendable {
         self.settings = settings
         self.catalogue = catalogue
         self.refusalPercent = refusalPercent
+        self.latency = latency
         kafka = SimulatedKafkaCluster(simulation, brokerCount: Self.brokerCount)
         http = SimulatedHTTP(simulation)
         callbacks = WorkQueue(simulation)
@@ -71,6 +75,7 @@ final class EmbeddedShop: @unchecked Sendable {
     func run(didOpen: @escaping @Sendable () -> Void) -> [String] {
         let report = simulation.run(pacedBy: pacemaker) { [self] context in
             try await open(context)
+            if let latency { simulation.network.state.defaultQuality = LinkQuality(latency: .constant(latency)) }
             didOpen()
             let waiter = simulation.makeWaiter(context, WaitReason("the end of the shop"))
             endWaiter = waiter
@@ -116,7 +121,7 @@ final class EmbeddedShop: @unchecked Sendable {
     }
 
     private func addRelays() {
-        for name in ShopComposition.publishingNames {
+        for name in ShopComposition.serviceNames {
             simulation.addProcess("cdc-\(name)", startsWithRun: false, onError: .restart(after: .seconds(1))) {
                 [self] context in
                 let relay = OutboxRelay(
@@ -162,7 +167,7 @@ final class EmbeddedShop: @unchecked Sendable {
         for service in ShopComposition.services {
             try await SimulatedDatabase(databases[service.name]!, context: context).migrate(to: service.schema)
         }
-        for name in ShopComposition.publishingNames { start("cdc-\(name)") }
+        for name in ShopComposition.serviceNames { start("cdc-\(name)") }
         for name in ShopComposition.serviceNames { start(name) }
         start("gateway")
         try await InventoryService(ports(context, InventoryService.name), settings: settings).stock(catalogue)

@@ -65,7 +65,7 @@
             try await setup.migrate(service.schema, PostgresAdministration(database))
             // Those that it consumes, too: whichever service starts first makes them.
             try await setup.createTopics(
-                service.producedTopics + service.consumedTopics, topicShape, eventLog.administration)
+                service.outboxTopics + service.consumedTopics, topicShape, eventLog.administration)
             let ports = ServicePorts(
                 database: database, eventLog: ObservedEventLog(eventLog: eventLog, metrics: metrics, log: log),
                 clock: SystemClock(), identifiers: RandomIdentifiers(), log: log)
@@ -112,7 +112,7 @@
                 own.connectionLimit = 2
                 let database = PostgresDatabase(own)
                 try await setup.migrate(service.schema, PostgresAdministration(database))
-                try await setup.createTopics(service.producedTopics, topicShape, eventLog.administration)
+                try await setup.createTopics(service.outboxTopics, topicShape, eventLog.administration)
                 relays.append(
                     OutboxRelay(
                         settings: OutboxRelaySettings(slotName: "\(name)_outbox"),

@@ -11,6 +11,11 @@ enum ShopComposition {
         let schema: Schema
         let producedTopics: [String]
         let consumedTopics: [String]
+        /// Topics on which its outbox is published: its own, and dead letters of what it consumes.
+        var outboxTopics: [String] {
+            producedTopics
+                + consumedTopics.map { $0 + ParkedEvents.deadLetterSuffix }.filter { !producedTopics.contains($0) }
+        }
         let operations: [HTTPOperation]
         let make: @Sendable (ServicePorts, any PaymentGateway, ShopSettings) -> any ShopService
 
@@ -45,8 +50,6 @@ enum ShopComposition {
     ]
 
     static var serviceNames: [String] { services.map(\.name) }
-    /// Services whose outbox a relay publishes. What announces nothing of its own has no topic, and dead letters only.
-    static var publishingNames: [String] { services.filter { !$0.producedTopics.isEmpty }.map(\.name) }
     static var topics: [String] { services.flatMap(\.producedTopics) }
 
     static func service(named name: String) -> Service? { services.first { $0.name == name } }

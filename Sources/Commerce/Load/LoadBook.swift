@@ -41,6 +41,7 @@ final class LoadBook: Sendable {
     }
 
     var now: Instant { clock.monotonicNow }
+    var orderCount: Int { state.withLock { $0.entries.count } }
     var entries: [Entry] { state.withLock { $0.entries } }
     var acceptedCount: Int { state.withLock { $0.acceptedCount } }
     var finishedCount: Int { state.withLock { $0.finishedCount } }

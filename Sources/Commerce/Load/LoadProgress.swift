@@ -8,33 +8,39 @@ import Ports
     import Darwin
 #endif
 
-/// A line on the terminal that tells how far a load run is.
+/// How far a load run is: a bar that moves on a terminal, a line a second anywhere else.
 struct LoadProgress: Sendable {
     private let book: LoadBook
     private let isShown: Bool
+    private let isTerminal = isatty(2) == 1
 
-    /// - Parameter isShown: false for machines; neither is it shown where nobody could see it move.
+    /// - Parameter isShown: false for machines.
     init(_ book: LoadBook, isShown: Bool) {
         self.book = book
-        self.isShown = isShown && isatty(2) == 1
+        self.isShown = isShown
     }
 
     /// Goes on until the task is cancelled.
     func run() async throws {
         while true {
-            try await SystemClock().sleep(for: .milliseconds(200))
-            if isShown { show(line) }
+            try await SystemClock().sleep(for: isTerminal ? .milliseconds(200) : .seconds(1))
+            if isShown { show(isTerminal ? "\r" + bar + text : text + "\n") }
         }
     }
 
-    func finish() { if isShown { show(line + "\n") } }
+    func finish() {
+        if isShown { show((isTerminal ? "\r" + bar : "") + text + "\n") }
+    }
 
-    private var line: String {
-        let total = book.entries.count
+    private var bar: String {
+        let total = book.orderCount
         let width = 30
         let filled = total == 0 ? 0 : book.finishedCount * width / total
-        let bar = String(repeating: "#", count: filled) + String(repeating: ".", count: width - filled)
-        return "\r[\(bar)] \(book.acceptedCount) accepted, \(book.finishedCount) of \(total) at their end"
+        return "[" + String(repeating: "#", count: filled) + String(repeating: ".", count: width - filled) + "] "
+    }
+
+    private var text: String {
+        "\(book.acceptedCount) accepted, \(book.finishedCount) of \(book.orderCount) at their end"
     }
 
     private func show(_ text: String) {

@@ -24,6 +24,15 @@ struct LoadReport: Sendable {
         let peakByteCount: Int64
     }
 
+    /// What the judge found.
+    struct Judgement: Sendable {
+        /// `nil` when it could not look.
+        var violations: [String]?
+        var slots: [SlotBacklog] = []
+        /// Why it could not look, or how much it saw.
+        let text: String
+    }
+
     let orderCount: Int
     let customerCount: Int
     let acceptedCount: Int
@@ -38,13 +47,10 @@ struct LoadReport: Sendable {
     let postToPayable: Latency
     let payToPaid: Latency
     let usages: [Usage]
-    /// What the judge found; `nil` when it could not look.
-    let violations: [String]?
-    /// Why it could not look, or how much it saw.
-    let judgement: String
+    let judgement: Judgement
 
     init(
-        _ book: LoadBook, customerCount: Int, usages: [Usage], violations: [String]?, judgement: String
+        _ book: LoadBook, customerCount: Int, usages: [Usage], judgement: Judgement
     ) {
         let entries = book.entries
         orderCount = entries.count
@@ -62,7 +68,6 @@ struct LoadReport: Sendable {
         postToPayable = Latency(entries.compactMap { Self.span($0.postedAt, $0.payableAt) })
         payToPaid = Latency(entries.compactMap { Self.span($0.payStartedAt, $0.paidAt) })
         self.usages = usages
-        self.violations = violations
         self.judgement = judgement
     }
 
@@ -73,7 +78,7 @@ struct LoadReport: Sendable {
 
     /// Whether every order was accepted and came to an end, and every property held.
     var isGood: Bool {
-        failedCount == 0 && !outcomes.contains { $0.status == "UNFINISHED" } && violations?.isEmpty ?? true
+        failedCount == 0 && !outcomes.contains { $0.status == "UNFINISHED" } && judgement.violations?.isEmpty ?? true
     }
 
     // MARK: Texts
@@ -110,7 +115,16 @@ struct LoadReport: Sendable {
                         "peak_memory_bytes": .integer(usage.peakByteCount),
                     ]
                 }),
-            "violations": violations.map { .array($0.map { .string($0) }) } ?? .null, "judgement": .string(judgement),
+            "slots": .array(
+                judgement.slots.map { slot in
+                    [
+                        "service": .string(slot.service), "slot": .string(slot.slot),
+                        "backlog_bytes": .integer(slot.byteCount), "is_active": .bool(slot.isActive),
+                        "wal_status": .string(slot.walStatus),
+                    ]
+                }),
+            "violations": judgement.violations.map { .array($0.map { .string($0) }) } ?? .null,
+            "judgement": .string(judgement.text),
         ]
     }
 
@@ -140,8 +154,9 @@ struct LoadReport: Sendable {
         }
         if retryCount > 0 { lines.append("sent again        \(retryCount) times; the first: \(firstProblem ?? "")") }
         if failedCount > 0 { lines.append("refused           \(failedCount); the first: \(firstProblem ?? "")") }
-        lines.append("judgement         \(judgement)")
-        lines += (violations ?? []).prefix(20).map { "  violated: \($0)" }
+        lines += judgement.slots.map { "\("slot".padded(to: 17)) \($0.text)" }
+        lines.append("judgement         \(judgement.text)")
+        lines += (judgement.violations ?? []).prefix(20).map { "  violated: \($0)" }
         return lines.joined(separator: "\n")
     }
 }

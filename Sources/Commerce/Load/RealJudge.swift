@@ -19,12 +19,19 @@
             self.log = log
         }
 
-        /// - Returns: what did not hold, and how many orders were judged.
-        func judge(
-            _ book: LoadBook, captures: [JSONValue]
-        ) async throws -> (violations: [String], orderCount: Int) {
+        /// What was found.
+        struct Judgement: Sendable {
+            /// What did not hold.
+            let violations: [String]
+            let orderCount: Int
+            let slots: [SlotBacklog]
+        }
+
+        func judge(_ book: LoadBook, captures: [JSONValue]) async throws -> Judgement {
             let eventLog = servers.eventLog(log)
             let lags = try await settledLags(eventLog.administration)
+            let slots = try await SlotWatch(servers: servers, clock: clock, limit: Self.settlingLimit)
+                .settledBacklogs()
             var judge = ShopJudge(remembersOrders: false)
             var violations: [Violation] = []
             for service in ShopComposition.services {
@@ -37,8 +44,12 @@
                 for promise in entry.promises { judge.collector.observe(promise, order: order) }
                 for sighting in entry.sightings { judge.collector.observe(sighting, order: order) }
             }
+            // A server tells a slot's backlog in bytes, not in transactions.
             judge.finish(lags: lags, backlogs: [])
-            return ((violations + judge.violations).map(\.description), judge.judgedOrderCount)
+            violations += slots.filter(\.isProblem).map { Violation(.liveness, nil, "\($0.service): slot \($0.text)") }
+            return Judgement(
+                violations: (violations + judge.violations).map(\.description), orderCount: judge.judgedOrderCount,
+                slots: slots)
         }
 
         private static func observe(_ capture: JSONValue, _ judge: inout ShopJudge) {

@@ -19,16 +19,34 @@ final class ResultsFile: Sendable {
     static func recording(
         _ contractCase: ContractCase, world: String, versions: String?, _ body: () throws -> Void
     ) throws {
-        do {
-            try body()
-        } catch {
-            try shared?.record(.init(contractCase: contractCase, failure: "\(error)"), world: world, versions: versions)
-            throw error
-        }
-        try shared?.record(.init(contractCase: contractCase, failure: nil), world: world, versions: versions)
+        let result = Result { try body() }
+        try shared?.record(contractCase, result, world: world, versions: versions)
+        try result.get()
     }
 
-    func record(_ outcome: FidelityReport.Outcome, world: String, versions: String?) throws {
+    /// Runs a case and records what became of it, when a report is wanted.
+    static func recording(
+        _ contractCase: ContractCase, world: String, versions: String?, _ body: () async throws -> Void
+    ) async throws {
+        let result: Result<Void, any Error>
+        do {
+            result = .success(try await body())
+        } catch {
+            result = .failure(error)
+        }
+        try shared?.record(contractCase, result, world: world, versions: versions)
+        try result.get()
+    }
+
+    private func record(
+        _ contractCase: ContractCase, _ result: Result<Void, any Error>, world: String, versions: String?
+    ) throws {
+        var failure: String?
+        if case .failure(let error) = result { failure = "\(error)" }
+        try record(.init(contractCase: contractCase, failure: failure), world: world, versions: versions)
+    }
+
+    private func record(_ outcome: FidelityReport.Outcome, world: String, versions: String?) throws {
         let date = String(RFC3339.text(SystemClock().now).prefix(10))
         try report.withLock { report in
             report.record(outcome, world: world, versions: versions, date: date)

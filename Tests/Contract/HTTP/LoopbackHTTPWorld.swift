@@ -13,6 +13,16 @@
                 case libmicrohttpd
             #endif
 
+            /// What the server calls itself; `nil` for the one of this repository.
+            var versions: String? {
+                switch self {
+                case .reactor: nil
+                #if Production
+                    case .libmicrohttpd: "libmicrohttpd \(MicrohttpdServer.libraryVersion)"
+                #endif
+                }
+            }
+
             func start(_ settings: HTTPServerSettings, _ handler: any HTTPHandler) throws -> any RunningHTTPServer {
                 switch self {
                 case .reactor: try ReactorHTTPServer(settings, handler)

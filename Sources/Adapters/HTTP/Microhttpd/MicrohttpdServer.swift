@@ -17,6 +17,9 @@
             var isStopped = false
         }
 
+        /// For example `0.9.75`.
+        public static var libraryVersion: String { String(cString: MHD_get_version()) }
+
         let settings: HTTPServerSettings
         let handler: any HTTPHandler
         public let port: UInt16
