@@ -98,6 +98,12 @@ final class ShopWorld: @unchecked Sendable {
         GatewayFaults.register(with: simulation.faults, books: books)
         RelayFaults.register(simulation, operations: operations, watch: relayWatch)
         upgrade.register(services: Self.serviceNames)
+        kafka.readers = [
+            (OrderService.name, OrderService.consumedTopics), (PaymentService.name, PaymentService.consumedTopics),
+            (InventoryService.name, InventoryService.consumedTopics),
+            (ShippingService.name, ShippingService.consumedTopics),
+            (NotificationService.name, NotificationService.consumedTopics),
+        ]
         kafka.willDeleteRecords = { [unowned observer] in observer.sweep() }
     }
 }

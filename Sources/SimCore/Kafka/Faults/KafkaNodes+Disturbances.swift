@@ -81,11 +81,14 @@ extension Broker {
         return replicas[index].log.startOffset - old
     }
 
-    /// What the groups that it coordinates have committed for a partition of a topic that they subscribe to; `nil` for one
-    /// that has committed nothing.
-    func committedOffsets(of partition: PartitionID, in topic: String) -> [Int64?] {
-        groups.groups.filter { group in group.subscribedTopics.contains(topic) }.map {
-            $0.offset(of: partition)?.offset
+    /// What the groups that it coordinates have committed for a partition, of those that subscribe to its topic or have
+    /// committed something of it; no offset for one that has committed nothing. A group without members subscribes to nothing,
+    /// and comes back to what it had not read.
+    func committedOffsets(of partition: PartitionID, in topic: String) -> [(group: String, offset: Int64?)] {
+        groups.groups.compactMap { group in
+            let offset = group.offset(of: partition)?.offset
+            guard offset != nil || group.subscribedTopics.contains(topic) else { return nil }
+            return (group.id, offset)
         }
     }
 

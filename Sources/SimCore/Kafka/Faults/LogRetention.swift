@@ -46,14 +46,17 @@ extension SimulatedKafkaCluster {
         node != .none && simulation.state(of: process(of: node)) == .running
     }
 
-    /// The lowest offset that a subscribed group has committed; zero when one has committed nothing, or nobody subscribes.
+    /// The lowest offset that a reading group has committed; zero when one has committed nothing, or nobody reads.
     private func lowestCommittedOffset(of partition: PartitionID, in topic: String) -> Int64 {
         var lowest: Int64?
+        var groups: [String] = []
         for node in nodes.dropFirst() {
-            for offset in node.committedOffsets(of: partition, in: topic) {
+            for (group, offset) in node.committedOffsets(of: partition, in: topic) {
                 lowest = min(lowest ?? .max, offset ?? 0)
+                groups.append(group)
             }
         }
-        return lowest ?? 0
+        let unheard = readers.contains { $0.topics.contains(topic) && !groups.contains($0.group) }
+        return unheard ? 0 : lowest ?? 0
     }
 }

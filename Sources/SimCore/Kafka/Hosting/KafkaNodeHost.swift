@@ -143,7 +143,7 @@ final class KafkaNodeHost: EventHandler, ProcessObserver, ConnectionDelegate {
         if broker != nil { body(&broker!) }
     }
 
-    func committedOffsets(of partition: PartitionID, in topic: String) -> [Int64?] {
+    func committedOffsets(of partition: PartitionID, in topic: String) -> [(group: String, offset: Int64?)] {
         simulation.state(of: process) == .running ? broker?.committedOffsets(of: partition, in: topic) ?? [] : []
     }
 

@@ -10,6 +10,9 @@ public final class SimulatedKafkaCluster: @unchecked Sendable {
     private(set) var nodes: ContiguousArray<KafkaNodeHost> = []
     /// Told before a fault deletes records, so that whoever follows the logs from outside can look at them first.
     public var willDeleteRecords: (() -> Void)?
+    /// Groups and the topics that they read for good: the fault that deletes early spares what they have not read, even
+    /// when they have no member at the time and have never committed. Others are known only while they have members or offsets.
+    public var readers: [(group: String, topics: [String])] = []
     /// Told of committed records that an unclean election has lost: the partition, and what no replica that may lead has.
     public var onLostRecords: ((TopicPartition, [ConsumerRecord]) -> Void)?
 
