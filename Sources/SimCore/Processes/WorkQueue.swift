@@ -6,14 +6,14 @@ import Ports
 /// a new queue with each start.
 public final class WorkQueue<Element: Sendable>: @unchecked Sendable {
     private let simulation: Simulation
-    private var elements: ContiguousArray<Element> = []
-    private var head = 0
-    private var waiters: ContiguousArray<WaiterID> = []
-    private var waiterHead = 0
+    private var elements = FIFOQueue<Element>()
+    private var waiters = FIFOQueue<WaiterID>()
 
+    /// An empty queue.
     public init(_ simulation: Simulation) { self.simulation = simulation }
 
-    public var count: Int { elements.count - head }
+    /// How many elements wait to be taken.
+    public var count: Int { elements.count }
 
     /// Adds an element and wakes the task that has waited longest: what the world itself does, or somebody outside of it.
     public func put(_ element: Element) {
@@ -36,7 +36,7 @@ public final class WorkQueue<Element: Sendable>: @unchecked Sendable {
         while true {
             // Asked after each wait as well: a dead incarnation takes nothing, and waits for nothing.
             try await context.requireAlive()
-            if let element = takeFirst() { return element }
+            if let element = elements.popFirst() { return element }
             let waiter = simulation.makeWaiter(context, WaitReason("work"))
             waiters.append(waiter)
             do { try await simulation.wait(waiter) } catch {
@@ -46,39 +46,15 @@ public final class WorkQueue<Element: Sendable>: @unchecked Sendable {
         }
     }
 
-    private func takeFirst() -> Element? {
-        guard head < elements.count else { return nil }
-        let element = elements[head]
-        head += 1
-        if head == elements.count {
-            elements.removeAll(keepingCapacity: true)
-            head = 0
-        } else if head >= 256, head * 2 >= elements.count {
-            // No oftener than that much has been taken: each element is moved once at most.
-            elements.removeFirst(head)
-            head = 0
-        }
-        return element
-    }
-
     private func wakeNext() {
-        while waiterHead < waiters.count {
-            let waiter = waiters[waiterHead]
-            waiterHead += 1
+        while let waiter = waiters.popFirst() {
             if simulation.wake(waiter) { break }
-        }
-        if waiterHead == waiters.count {
-            waiters.removeAll(keepingCapacity: true)
-            waiterHead = 0
-        } else if waiterHead >= 256, waiterHead * 2 >= waiters.count {
-            waiters.removeFirst(waiterHead)
-            waiterHead = 0
         }
     }
 
     /// Somebody gives up waiting. It may have been woken for an element, which somebody else has to take then.
     private func leave(_ waiter: WaiterID) {
-        if let index = waiters[waiterHead...].firstIndex(of: waiter) { waiters.remove(at: index) }
-        if count > 0 { wakeNext() }
+        waiters.filter { $0 != waiter }
+        if !elements.isEmpty { wakeNext() }
     }
 }
