@@ -1,4 +1,5 @@
 import Foundation
+import Ports
 
 /// The `simulate` command: the testbed from the command line.
 @main
@@ -9,14 +10,22 @@ enum Simulate {
     ]
 
     static func main() {
-        exit(run(Array(CommandLine.arguments.dropFirst())).rawValue)
+        let code = run(Array(CommandLine.arguments.dropFirst()))
+        guard let failure = StandardOutput.failure else { exit(code.rawValue) }
+        StandardError.print("the output could not be written: \(failure)")
+        exit(ExitCode.outputLost.rawValue)
     }
 
     static func run(_ words: [String]) -> ExitCode {
         do {
-            if ["--help", "-h", "help"].contains(words.first) {
-                print(helpText)
+            switch words.first {
+            case "--help", "-h", "help":
+                StandardOutput.print(helpText)
                 return .held
+            case "--version":
+                StandardOutput.print(version)
+                return .held
+            default: break
             }
             // Without a command it is `run`, in what it does and in its help.
             let words = words.first.map { !$0.hasPrefix("-") } ?? false ? words : [RunCommand.name] + words
@@ -26,7 +35,11 @@ enum Simulate {
                     "unknown command '\(name)'; expected one of \(commands.map { $0.name }.joined(separator: ", "))")
             }
             if words.contains("--help") || words.contains("-h") {
-                print(command.help)
+                StandardOutput.print("\(command.help)\n\n\(everyCommand)")
+                return .held
+            }
+            if words.contains("--version") {
+                StandardOutput.print(version)
                 return .held
             }
             return try command.run(Arguments(Array(words.dropFirst())))
@@ -36,8 +49,15 @@ enum Simulate {
         }
     }
 
+    static let version = "simulate \(rehearsalVersion)"
+
+    /// What stands below the help of every command.
+    private static let everyCommand = """
+        Every command takes --help and --version, and ends with exit code 6 when its output could not be written.
+        """
+
     static var helpText: String {
-        let lines = commands.map { "  \($0.name.padding(toLength: 11, withPad: " ", startingAt: 0))\($0.summary)" }
+        let lines = commands.map { "  \($0.name.padded(to: 11))\($0.summary)" }
         return """
             simulate: runs distributed systems under every fault that they are known for, deterministically.
 
@@ -46,10 +66,12 @@ enum Simulate {
 
             \(lines.joined(separator: "\n"))
 
-            Every command has --help. Commands that report take --json: one object a line.
+            Every command has --help; --version says which version this is. Commands that report take --json: one object a
+            line.
 
             Exit codes: 0 held, 1 a property was violated, 2 wrong usage, 3 not deterministic,
-            4 a fault never took effect, 5 a liveness bound was missed.
+            4 a fault never took effect, 5 a liveness bound was missed, 6 the output could not be written (whatever it
+            would have said), 130 interrupted before the end, and nothing had failed until then.
             """
     }
 }
@@ -70,4 +92,8 @@ enum ExitCode: Int32 {
     case notDeterministic = 3
     case faultWithoutEffect = 4
     case livenessMissed = 5
+    /// Standard output is full or closed: nobody has seen what else there was to say.
+    case outputLost = 6
+    /// As a shell has it for a command that SIGINT has ended.
+    case interrupted = 130
 }

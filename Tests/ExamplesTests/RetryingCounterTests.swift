@@ -23,8 +23,8 @@ struct RetryingCounterTests {
         #expect(text.contains("seed \(failure.run.seed)"))
         #expect(text.contains("each request counts once at \(violation.at)"))
         #expect(
-            text.contains(
-                "simulate replay --scenario retrying-counter --seed \(failure.run.seed) --scheduling in-order --option remembers=no"
+            text.hasSuffix(
+                "replay: scenario.run(SimulationSettings(seed: \(failure.run.seed))), of the scenario with remembers=no"
             ))
     }
 }

@@ -145,6 +145,13 @@ struct BadInputTests {
             ["merge", "f.json"], "'f.json' has no campaign result; expected the output of simulate run --json",
             files: ["f.json": "{}"])
         try Self.expectRefusal(["merge"], "merge needs the result files of shards")
+        try Self.expectRefusal(
+            ["merge", "f.json"], "'f.json' has format 1; this version reads format 2",
+            files: ["f.json": "{\"seeds\": 3, \"trace_hash\": \"0\"}"])
+        try Self.expectRefusal(
+            ["merge", "f.json"],
+            "'f.json' is of version 9.0, and runs repeat within one version only; expected 0.1.0",
+            files: ["f.json": "{\"seeds\": 3, \"trace_hash\": \"0\", \"format\": 2, \"tool_version\": \"9.0\"}"])
     }
 
     @Test("A failure file that names what does not exist, or comes from elsewhere, is refused and says why")
@@ -160,7 +167,7 @@ struct BadInputTests {
             change(&schedule[0])
             return schedule
         }
-        try expectRefusal("'f.json' has format 7; this version reads format 2") { $0["format"] = 7 }
+        try expectRefusal("'f.json' has format 7; this version reads format 3") { $0["format"] = 7 }
         try expectRefusal(
             "'f.json' was written by version 9.0, and runs repeat within one version only; expected 0.1.0"
         ) { $0["toolVersion"] = "9.0" }
@@ -185,10 +192,6 @@ struct BadInputTests {
         let scenarios = try SimulateCommand.run(["scenarios"]).output.split(separator: "\n")
             .filter { !$0.hasPrefix(" ") }.map { $0.prefix { $0 != ":" } }.joined(separator: ", ")
         try expectRefusal("unknown scenario 'nowhere'; there are \(scenarios)") { $0["scenario"] = "nowhere" }
-        try expectRefusal("cannot read trace 'gone.jsonl', which its failure file names") {
-            $0["traceFile"] = "gone.jsonl"
-            $0["traceHash"] = "0000000000000000"
-        }
     }
 
     @Test("A failure file with numbers that no run has is refused, and names them")

@@ -85,11 +85,18 @@ struct DeterminismTests {
 
     @Test("--check-determinism passes code that repeats itself")
     func checkPasses() throws {
-        let outcome = try SimulateCommand.run([
-            "run", "--scenario", "retrying-counter", "--option", "remembers=yes", "--seeds", "1..11",
-            "--check-determinism",
-        ])
+        let arguments = ["run", "--scenario", "retrying-counter", "--option", "remembers=yes", "--seeds", "1..11"]
+        let outcome = try SimulateCommand.run(arguments + ["--check-determinism"])
         #expect(outcome.status == 0, "\(outcome.output)\(outcome.errors)")
+        #expect(
+            outcome.output.hasSuffix(
+                "\ndeterminism: 2 of 11 seeds run again in a process of their own, every hash the same\nevery property held\n"
+            ),
+            "\(outcome.output)")
+        let object = try SimulateCommand.run(arguments + ["--check-determinism", "--json"]).lastObject()
+        #expect(object["seeds_run_twice"] as? Int == 2)
+        let unchecked = try SimulateCommand.run(arguments)
+        #expect(!unchecked.output.contains("determinism"))
     }
 
     @Test("--check-determinism finds code that lets the order of a set decide, and names the first event that differs")

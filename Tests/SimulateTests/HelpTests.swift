@@ -31,6 +31,64 @@ struct HelpTests {
         }
     }
 
+    @Test("Wherever --version stands among the words, the version is printed and nothing is run")
+    func version() throws {
+        for words in [["--version"]] + Simulate.commands.map({ [$0.name, "--json", "--version"] }) {
+            let outcome = try SimulateCommand.run(words)
+            #expect(outcome.status == 0 && outcome.errors.isEmpty)
+            #expect(outcome.output == "simulate 0.1.0\n")
+        }
+        #expect(try SimulateCommand.run(["--help"]).output.contains("--version"))
+        for command in Simulate.commands {
+            #expect(try SimulateCommand.run([command.name, "--help"]).output.contains("--version"))
+        }
+    }
+
+    @Test("Every exit code that the command has is in its help")
+    func exitCodes() throws {
+        let help = try SimulateCommand.run(["--help"]).output
+        let text = try #require(help.range(of: "Exit codes:")).upperBound
+        let codes: [ExitCode] = [
+            .held, .violated, .wrongUsage, .notDeterministic, .faultWithoutEffect, .livenessMissed, .outputLost,
+            .interrupted,
+        ]
+        let named = help[text...].split { " ,\n".contains($0) }
+        for code in codes { #expect(named.contains("\(code.rawValue)"), "\(code)") }
+    }
+
+    @Test("The scenarios are listed with their options, what each takes, and what holds without it")
+    func scenarioOptions() throws {
+        let text = try SimulateCommand.run(["scenarios"]).output
+        #expect(
+            text.contains("\n    orders = 100: how many orders are placed\n        a whole number, 1 to 100000000\n"))
+        #expect(text.contains("\n    cdc = relay: what publishes the outboxes\n        one of relay, debezium\n"))
+        #expect(text.contains("\n    careful = no: "))
+        #expect(text.split(separator: "\n").allSatisfy { $0.count <= 120 })
+        struct Listed: Decodable {
+            struct Option: Decodable {
+                let name: String
+                let summary: String
+                let `default`: String
+                let choices: [String]?
+                let takes: String?
+            }
+            let name: String
+            let options: [Option]
+        }
+        for line in try SimulateCommand.run(["scenarios", "--json"]).output.split(separator: "\n") {
+            let scenario = try JSONDecoder().decode(Listed.self, from: Data(line.utf8))
+            for option in scenario.options {
+                #expect((option.choices == nil) != (option.takes == nil) && !option.summary.isEmpty)
+                // The first choice is taken, and what is none is refused with the list.
+                guard let choice = option.choices?.first else { continue }
+                _ = try ScenarioCatalogue.make(scenario.name, ScenarioOptions(values: [option.name: choice]))
+                #expect(throws: (any Error).self) {
+                    try ScenarioCatalogue.make(scenario.name, ScenarioOptions(values: [option.name: "nonsense"]))
+                }
+            }
+        }
+    }
+
     @Test("A benchmark whose run does not hold is a violation, not wrong usage")
     func failedBenchmark() throws {
         let broken = Benchmark(name: "broken", operationCount: 1) {

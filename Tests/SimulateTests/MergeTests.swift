@@ -42,6 +42,31 @@ struct MergeTests {
         }
     }
 
+    @Test("The sum has the failures of all shards, whole, and a result whose failures are missing is refused")
+    func failuresOfMerged() throws {
+        try withEmptyFolder { folder in
+            let words = ["--option", "remembers=no", "--seeds", "1..12"]
+            for index in 1...2 { try Self.write("\(index)", words + ["--shard", "\(index)/2"], in: folder) }
+            func lines(_ arguments: [String]) throws -> [String.SubSequence] {
+                try SimulateCommand.run(arguments, in: folder).output.split(separator: "\n")
+            }
+            let whole = try lines(Self.arguments + words)
+            let merged = try lines(["merge", "--json", "2", "1"])
+            #expect(whole.count > 5)
+            #expect(merged.dropLast() == whole.dropLast())
+            // Both in one file are the same as one in each.
+            let (first, second) = (try lines(["merge", "--json", "1"]), try lines(["merge", "--json", "2"]))
+            try (first + second).joined(separator: "\n")
+                .write(to: folder.appendingPathComponent("all"), atomically: true, encoding: .utf8)
+            #expect(try lines(["merge", "--json", "all"]).dropLast() == whole.dropLast())
+            try second.last!.write(to: folder.appendingPathComponent("bare"), atomically: true, encoding: .utf8)
+            try Self.expectRefusal(
+                ["1", "bare"], in: folder,
+                "'bare' counts \(second.count - 1) failing seeds and lists 0; expected a line for each before the result, as simulate run --json prints them"
+            )
+        }
+    }
+
     @Test("Results of other options are refused, with both")
     func otherOptions() throws {
         try withEmptyFolder { folder in
@@ -95,6 +120,7 @@ struct MergeTests {
             let whole = try SimulateCommand.run(["merge", "1", "2"], in: folder)
             #expect(whole.status == 0 && !whole.output.contains("interrupted"))
             let cut = try SimulateCommand.run(["merge", "1", "cut"], in: folder)
+            #expect(cut.status == 130)
             #expect(cut.output.contains("\ninterrupted: this is what had run\n"))
             let odd = try SimulateCommand.run(["merge", "odd", "1"], in: folder)
             #expect(odd.status == 3)

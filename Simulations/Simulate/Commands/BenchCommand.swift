@@ -65,7 +65,7 @@ enum BenchCommand: Command {
                     "name": benchmark.name, "ns_per_op": rounded, "peak_rss_bytes": Stopwatch.peakResidentBytes(),
                 ])
             } else {
-                print("\(benchmark.name.padding(toLength: 22, withPad: " ", startingAt: 0)) \(rounded) ns")
+                StandardOutput.print("\(benchmark.name.padded(to: 22)) \(rounded) ns")
             }
         }
         return .held

@@ -42,7 +42,7 @@ enum BugsCommand: Command {
         let limit = try arguments.takeInteger("--cpu-seconds", in: 1...86_400) ?? 60
         let bugs = try chosen(try arguments.takeValue("--only"))
         try arguments.finish()
-        if !isJSON { print("\(pad("mistake", 38))\(pad("found by", 18))\(pad("seeds", 7))CPU s") }
+        if !isJSON { StandardOutput.print("\(pad("mistake", 38))\(pad("found by", 18))\(pad("seeds", 7))CPU s") }
         var findings: [Finding] = []
         for bug in bugs {
             let finding = try search(bug, cpuSeconds: Double(limit))
@@ -90,15 +90,18 @@ enum BugsCommand: Command {
     // MARK: Output
 
     private static func pad(_ text: String, _ width: Int) -> String {
-        text.padding(toLength: max(width, text.count + 1), withPad: " ", startingAt: 0)
+        text.padded(to: max(width, text.count + 1))
     }
 
     private static func printText(_ finding: Finding) {
         let seconds = String(format: "%.1f", finding.cpuSeconds)
         let property = finding.properties.first ?? "NOT FOUND"
-        print("\(pad(finding.bug.name, 38))\(pad(property, 18))\(pad(String(finding.seedCount), 7))\(seconds)")
-        if let violation = finding.violation { print("    \(String("\(violation.message)".prefix(200)))") }
-        if let replay = finding.replay { print("    \(replay)") }
+        StandardOutput.print(
+            "\(pad(finding.bug.name, 38))\(pad(property, 18))\(pad(String(finding.seedCount), 7))\(seconds)")
+        if let violation = finding.violation {
+            StandardOutput.print("    \(String("\(violation.message)".prefix(200)))")
+        }
+        if let replay = finding.replay { StandardOutput.print("    \(replay)") }
     }
 
     private static func printJSON(_ finding: Finding) {
@@ -115,11 +118,11 @@ enum BugsCommand: Command {
 
     /// Which mistakes each property noticed; one that noticed none is not known to work.
     private static func printProperties(_ findings: [Finding]) {
-        print("")
+        StandardOutput.print("")
         for property in ShopProperty.allCases {
             let names = findings.filter { $0.properties.contains(property.rawValue) }.map(\.bug.name)
             let text = names.isEmpty ? "failed on none of them: not known to work" : names.joined(separator: ", ")
-            print("\(pad(property.rawValue, 18))\(text)")
+            StandardOutput.print("\(pad(property.rawValue, 18))\(text)")
         }
     }
 }

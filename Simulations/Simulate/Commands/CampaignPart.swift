@@ -36,12 +36,18 @@ struct CampaignPart: Codable, CustomStringConvertible {
     }
 
     private enum CodingKeys: String, CodingKey {
-        case firstSeed = "first_seed"
-        case lastSeed = "last_seed"
+        case firstSeed
+        case lastSeed
         case shard
     }
 
     var description: String { "seeds \(firstSeed)..\(lastSeed), shard \(shard.index)/\(shard.count)" }
+
+    /// How many seeds it has.
+    var seedCount: UInt64 { Campaign(seeds: firstSeed...lastSeed, shard: shard).seedCount }
+
+    /// What there is to say of a part that has no seed.
+    var emptiness: String { "shard \(shard.index)/\(shard.count) holds none of the seeds \(firstSeed)..\(lastSeed)" }
 
     /// The lowest seed that both have; `nil` when they have none in common.
     func firstCommonSeed(_ other: CampaignPart) -> UInt64? {
@@ -49,14 +55,11 @@ struct CampaignPart: Codable, CustomStringConvertible {
         guard low <= high else { return nil }
         // The seeds of the larger count lie farther apart; after the other's count of them, everything comes again.
         let (wide, narrow) = shard.count >= other.shard.count ? (shard, other.shard) : (other.shard, shard)
-        let step = UInt64(wide.count)
-        let offset = (UInt64(wide.index - 1) + step - low % step) % step
-        guard offset <= high - low else { return nil }
-        var seed = low + offset
+        guard var seed = wide.firstSeed(in: low...high) else { return nil }
         for _ in 0..<narrow.count {
             if narrow.contains(seed) { return seed }
-            guard high - seed >= step else { return nil }
-            seed += step
+            guard high - seed >= UInt64(wide.count) else { return nil }
+            seed += UInt64(wide.count)
         }
         return nil
     }

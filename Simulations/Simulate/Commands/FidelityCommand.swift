@@ -49,41 +49,40 @@ enum FidelityCommand: Command {
 
     private static func printText(_ shown: [FidelityTable.Rule], _ table: FidelityTable) {
         if !shown.isEmpty {
-            print(row("same", "simulated", "real", "date", "versions", "rule"))
+            StandardOutput.print(row("same", "simulated", "real", "date", "versions", "rule"))
             for rule in shown {
                 let same = rule.isSame.map { $0 ? "yes" : "NO" } ?? "?"
-                print(
+                StandardOutput.print(
                     row(
                         same, word(rule.simulated), word(rule.real), rule.real?.date ?? "-", rule.real?.versions ?? "-",
                         "\(rule.rule) [\(rule.id)]"))
                 for (world, outcome) in [("simulated", rule.simulated), ("real", rule.real)] {
-                    if let found = outcome?.found { print("      \(world): \(found)") }
+                    if let found = outcome?.found { StandardOutput.print("      \(world): \(found)") }
                 }
             }
-            print("")
+            StandardOutput.print("")
         }
         if !table.limits.isEmpty {
-            print("Not modelled, or without a case:")
+            StandardOutput.print("Not modelled, or without a case:")
             for limit in table.limits {
                 let status = limit.isModelled ? "no case" : "not modelled"
-                print("  \(limit.area), \(status): \(limit.rule) (\(limit.why))")
+                StandardOutput.print("  \(limit.area), \(status): \(limit.rule) (\(limit.why))")
             }
-            print("")
+            StandardOutput.print("")
         }
         for area in areas where table.cases.contains(where: { $0.area == area }) {
-            print(count(area, table.cases.filter { $0.area == area }))
+            StandardOutput.print(count(area, table.cases.filter { $0.area == area }))
         }
-        print(count("all", table.cases))
+        StandardOutput.print(count("all", table.cases))
     }
 
     private static func row(
         _ same: String, _ simulated: String, _ real: String, _ date: String, _ versions: String, _ rule: String
     ) -> String {
-        func padded(_ text: String, _ width: Int) -> String {
-            text.padding(toLength: max(width, text.count), withPad: " ", startingAt: 0)
-        }
-        return [padded(same, 4), padded(simulated, 9), padded(real, 7), padded(date, 10), padded(versions, 16), rule]
-            .joined(separator: "  ")
+        [
+            same.padded(to: 4), simulated.padded(to: 9), real.padded(to: 7), date.padded(to: 10),
+            versions.padded(to: 16), rule,
+        ].joined(separator: "  ")
     }
 
     private static func word(_ outcome: FidelityTable.Outcome?) -> String {

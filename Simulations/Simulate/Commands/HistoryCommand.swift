@@ -34,7 +34,7 @@ enum HistoryCommand: Command {
         write(history)
         guard isChecked else { return .held }
         let verdict = try IsolationVerdict(history, at: level)
-        FileHandle.standardError.write(Data("\(verdict)\n".utf8))
+        StandardError.write("\(verdict)\n")
         return verdict.held ? .held : .violated
     }
 
@@ -70,10 +70,10 @@ enum HistoryCommand: Command {
             text += operation.jsonLine
             text += "\n"
             if text.utf8.count > 1 << 16 {
-                FileHandle.standardOutput.write(Data(text.utf8))
+                StandardOutput.write(text)
                 text.removeAll(keepingCapacity: true)
             }
         }
-        FileHandle.standardOutput.write(Data(text.utf8))
+        StandardOutput.write(text)
     }
 }

@@ -4,21 +4,39 @@ import SimCore
 enum ScenariosCommand: Command {
     static let name = "scenarios"
     static let summary = "list the scenarios"
-    static let help = "simulate scenarios [--json]: lists every scenario with its options."
+    static let help = """
+        simulate scenarios [--json]: lists every scenario with its options, what each takes, and what holds without it. They
+        are given with --option NAME=VALUE, `orders` and `workload` also with --orders and --workload.
+        """
 
     static func run(_ arguments: Arguments) throws -> ExitCode {
         var arguments = arguments
         let isJSON = arguments.takeFlag("--json")
         try arguments.finish()
+        var shown: (name: String, options: [ScenarioOption])?
         for entry in ScenarioCatalogue.entries {
             if isJSON {
-                JSONLine.print(["name": entry.name, "summary": entry.summary, "options": entry.options])
+                JSONLine.print([
+                    "name": entry.name, "summary": entry.summary, "options": JSONLine.object(entry.options),
+                ])
+                continue
+            }
+            StandardOutput.print("\(entry.name): \(entry.summary)")
+            // The shop's scenarios have the same ones, with a long list among them.
+            if let shown, shown.options == entry.options {
+                StandardOutput.print("    the options of \(shown.name)")
             } else {
-                print("\(entry.name): \(entry.summary)")
-                if !entry.options.isEmpty { print("  options: \(entry.options.joined(separator: ", "))") }
+                entry.options.forEach(printText)
+                shown = (entry.name, entry.options)
             }
         }
         return .held
+    }
+
+    private static func printText(_ option: ScenarioOption) {
+        StandardOutput.print("    \(option.name) = \(option.default): \(option.summary)")
+        let values = option.choices.map { "one of \($0.joined(separator: ", "))" } ?? option.takes ?? ""
+        for line in values.wrapped(to: 110) { StandardOutput.print("        \(line)") }
     }
 }
 
@@ -56,9 +74,9 @@ enum FaultsCommand: Command {
                 continue
             }
             let lasts = kind.durationRange.map { " (lasts \($0.lowerBound) to \($0.upperBound))" } ?? ""
-            print("\(kind.name): \(kind.summary)\(lasts)")
+            StandardOutput.print("\(kind.name): \(kind.summary)\(lasts)")
             for parameter in kind.parameters {
-                print(
+                StandardOutput.print(
                     "    \(parameter.name) = \(parameter.defaultValue) \(parameter.unit) (\(parameter.range.lowerBound) to \(parameter.range.upperBound))"
                 )
             }

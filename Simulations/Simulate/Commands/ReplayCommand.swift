@@ -50,7 +50,7 @@ enum ReplayCommand: Command {
         let report = try watched(limitSeconds: options.stuckAfterSeconds, options.commandLine) {
             try scenario.run(settings, faults: options.faults, stopwatch: Stopwatch.nanoseconds, monitor: $0)
         }
-        if let traceFile, let trace = report.run.trace { try FailureFiles.writeTrace(trace, to: traceFile) }
+        if let traceFile, let trace = report.run.trace { try TraceFiles.write(trace, to: traceFile) }
         if isJSON {
             JSONLine.print(describe(report))
         } else {
@@ -82,25 +82,29 @@ enum ReplayCommand: Command {
             throw UsageError("'\(path)': \(error)")
         }
         try checkOverrides(file, against: report.run, at: path)
-        if let traceFile, let trace = report.run.trace { try FailureFiles.writeTrace(trace, to: traceFile) }
+        if let traceFile, let trace = report.run.trace { try TraceFiles.write(trace, to: traceFile) }
         let difference = difference(report.run, file)
         let isSame = difference == nil
         let isSameHash = report.run.traceHash.description == file.traceHash
-        let divergence = isSameHash ? nil : try divergence(of: report, from: file, at: path)
+        let parting = isSameHash ? nil : parting(of: report, from: file, at: path)
         if isJSON {
             var object = describe(report)
             object["repeated"] = isSame
             object["expected_trace_hash"] = file.traceHash
             if let difference { object["difference"] = difference }
-            if let divergence { object["divergence"] = JSONLine.object(divergence) }
+            switch parting {
+            case .known(let divergence)?: object["divergence"] = JSONLine.object(DivergenceRecord(divergence))
+            case .unknown(let why)?: object["divergence_unknown"] = why
+            case nil: break
+            }
             JSONLine.print(object)
         } else {
             printText(report)
-            print(difference.map { "the run did NOT repeat: \($0)" } ?? "the run repeated exactly")
-            if let divergence {
-                print(divergence)
-            } else if !isSameHash {
-                print(noDifferenceFound(file))
+            StandardOutput.print(difference.map { "the run did NOT repeat: \($0)" } ?? "the run repeated exactly")
+            switch parting {
+            case .known(let divergence)?: StandardOutput.print(divergence)
+            case .unknown(let why)?: StandardOutput.print("the first difference cannot be named: \(why)")
+            case nil: break
             }
         }
         return isSame ? .held : .notDeterministic
@@ -134,16 +138,26 @@ enum ReplayCommand: Command {
         }
     }
 
-    private static func divergence(of report: ScenarioReport, from file: FailureFile, at path: String) throws
-        -> Divergence?
-    {
-        guard let name = file.traceFile, let trace = report.run.trace else { return nil }
+    /// Where a run whose hash differs parts from the recorded one.
+    private enum Parting {
+        case known(Divergence)
+        /// There is nothing to compare it with, or that is the same; says which.
+        case unknown(String)
+    }
+
+    /// Never an error: that the run did not repeat has to be said, whatever has become of its trace.
+    private static func parting(of report: ScenarioReport, from file: FailureFile, at path: String) -> Parting {
+        guard let name = file.traceFile, let trace = report.run.trace else {
+            return .unknown("the failure file names no recorded trace")
+        }
         let beside = NSString(string: NSString(string: path).deletingLastPathComponent).appendingPathComponent(name)
-        let recorded = try FailureFiles.readTrace(beside)
+        let recorded: Trace
+        do { recorded = try TraceFiles.read(beside) } catch { return .unknown("\(error)") }
         // A long run's file ends before the run did: what lies beyond it cannot be compared.
         let isCut = UInt64(recorded.entries.count) < file.eventCount
         let comparable = isCut ? Trace(entries: Array(trace.entries.prefix(recorded.entries.count))) : trace
-        return Divergence.first(between: recorded, and: comparable)
+        return Divergence.first(between: recorded, and: comparable).map(Parting.known)
+            ?? .unknown("the recorded events are the same; it lies beyond them, or the file's hash was changed")
     }
 
     private static func watched(
@@ -156,11 +170,6 @@ enum ReplayCommand: Command {
         return try body(monitor)
     }
 
-    private static func noDifferenceFound(_ file: FailureFile) -> String {
-        guard file.traceFile != nil else { return "no trace lies beside the file, to tell where it first differs" }
-        return "the recorded events are the same: the first difference lies beyond them, or the file's hash was changed"
-    }
-
     private static func describe(_ report: ScenarioReport) -> [String: Any] {
         var faults: [String: Any] = [:]
         for fault in report.run.faults { faults[fault.kind] = fault.effectCount }
@@ -170,23 +179,26 @@ enum ReplayCommand: Command {
             "scenario": report.scenario, "seed": report.run.seed, "trace_hash": report.run.traceHash.description,
             "events": report.run.eventCount, "virtual_seconds": Double(report.run.virtualTime.rawValue) / 1e9,
             "faults": faults, "figures": figures, "knobs": report.run.knobs,
-            "schedule": JSONLine.object(report.run.schedule), "violations": JSONLine.object(report.run.violations),
+            "schedule": JSONLine.object(report.run.schedule.map(FaultRecord.init)),
+            "violations": JSONLine.object(report.run.violations.map(ViolationRecord.init)),
         ]
     }
 
     private static func printText(_ report: ScenarioReport) {
-        print(
+        StandardOutput.print(
             "\(report.scenario) seed \(report.run.seed): \(report.run.eventCount) events, \(report.run.virtualTime) of virtual time, hash \(report.run.traceHash)"
         )
-        for name in report.run.knobs.keys.sorted() { print("  knob \(name) = \(report.run.knobs[name]!)") }
-        for fault in report.run.schedule { print("  fault \(fault)") }
-        for (name, value) in report.figures { print("  \(name): \(value)") }
+        for name in report.run.knobs.keys.sorted() {
+            StandardOutput.print("  knob \(name) = \(report.run.knobs[name]!)")
+        }
+        for fault in report.run.schedule { StandardOutput.print("  fault \(fault)") }
+        for (name, value) in report.figures { StandardOutput.print("  \(name): \(value)") }
         for property in report.run.properties {
-            print(
+            StandardOutput.print(
                 "  property \(property.name): checked \(property.checkCount) times in about \(property.estimatedNanoseconds / 1_000) us"
             )
         }
-        for violation in report.run.violations { print("VIOLATED \(violation)") }
-        if report.run.held { print("every property held") }
+        for violation in report.run.violations { StandardOutput.print("VIOLATED \(violation)") }
+        if report.run.held { StandardOutput.print("every property held") }
     }
 }

@@ -13,11 +13,15 @@ enum RunCommand: Command {
           --jobs N             simulations at one time (default: one per core)
           --shard I/N          run only part I of N of the seeds; merge the results with `simulate merge`
           --until-failure      end at the first failing seed
-          --failures DIR       where failure files go (default failures)
+          --failures DIR       where failure files go (default failures): SCENARIO-SEED.json, with a mark of the other
+                               options where there are any, and the trace beside it
           --check-determinism  run one seed in ten again in a process of its own and compare hashes
           --json               print one JSON object a line
 
-        Exit codes: 0 held, 1 violated, 2 wrong usage, 3 not deterministic, 4 a fault never took effect, 5 liveness missed.
+        SIGINT (Ctrl-C) lets the runs under way end, and the campaign end in a summary of what ran.
+
+        Exit codes: 0 held, 1 violated, 2 wrong usage, 3 not deterministic, 4 a fault never took effect, 5 liveness missed,
+        130 interrupted, and nothing had failed until then.
         """
 
     struct Plan: Sendable {
@@ -41,8 +45,7 @@ enum RunCommand: Command {
         TrapReport.install(monitor, replayCommand: "simulate replay \(options.commandLine)")
         let watchdog = Watchdog(monitor, limitSeconds: options.stuckAfterSeconds)
         let interrupt = Interrupt(control)
-        let seedCount = Int(plan.campaign.seeds.upperBound - plan.campaign.seeds.lowerBound + 1)
-        let progress = Progress(control, total: seedCount / plan.campaign.shard.count, isWanted: !plan.isJSON)
+        let progress = Progress(control, total: Int(plan.campaign.seedCount), isWanted: !plan.isJSON)
         let start = Stopwatch.nanoseconds()
         let faults = options.faults
         let result = try plan.campaign.run(control: control) { seed in
@@ -59,7 +62,8 @@ enum RunCommand: Command {
             isInterrupted: control.stopReason == .asked, parts: [CampaignPart(plan.campaign)])
         let writeError = try writeFailures(scenario, options, plan, &summary)
         if plan.checksDeterminism, !summary.isInterrupted, summary.divergence == nil {
-            summary.divergence = try Determinism.check(plan.campaign, options)
+            let outcome = try Determinism.check(plan.campaign, options)
+            (summary.seedsRunTwice, summary.divergence) = (outcome.seedCount, outcome.divergence)
         }
         plan.isJSON ? summary.printJSON() : summary.printText()
         if let writeError { StandardError.print(writeError) }
@@ -114,7 +118,8 @@ enum RunCommand: Command {
         let file = FailureFile(
             toolVersion: FailureFiles.toolVersion, commit: FailureFiles.commit, options: options.options.values,
             settings: settings, report: report, traceFile: nil)
-        let path = try FailureFiles.write(file, trace: report.run.trace, directory: plan.failureDirectory)
+        let path = try FailureFiles.write(
+            file, words: options.wordsBesideScenario, trace: report.run.trace, directory: plan.failureDirectory)
         return (path, file.traceHash)
     }
 }

@@ -76,8 +76,11 @@ struct RunOptions: Sendable {
     var commandLine: String { words.map(shellQuoted).joined(separator: " ") }
 
     /// The words that repeat this run on the command line, but for the seed.
-    var words: [String] {
-        var words = ["--scenario", scenarioName]
+    var words: [String] { ["--scenario", scenarioName] + wordsBesideScenario }
+
+    /// What is not as usual, in words: none when only the scenario is named.
+    var wordsBesideScenario: [String] {
+        var words: [String] = []
         for name in options.values.keys.sorted() {
             switch name {
             case "orders", "workload": words += ["--\(name)", options.values[name]!]

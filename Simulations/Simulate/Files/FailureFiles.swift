@@ -2,12 +2,9 @@ import Foundation
 import Ports
 import SimCore
 
-/// Reads and writes failure files and the traces beside them.
+/// Reads and writes failure files.
 enum FailureFiles {
-    static let toolVersion = "0.1.0"
-    /// Entries of a trace that are written; a longer run's tail can still be told apart by its hash.
-    private static let traceEntryLimit = 500_000
-
+    static let toolVersion = rehearsalVersion
     /// - Throws: ``UsageError`` that names what is wrong with the file.
     static func read(_ path: String) throws -> FailureFile {
         guard let data = FileManager.default.contents(atPath: path) else {
@@ -95,20 +92,23 @@ enum FailureFiles {
         UsageError("cannot write failure files into '\(directory)'; expected a directory that can be written to")
     }
 
-    /// Writes a failure, and its trace beside it. Returns the failure file's path.
+    /// Writes a failure, and its trace beside it, under a name of its own: what another run has left there stays.
+    ///
+    /// - Parameter words: what the run was asked for beside scenario and seed.
+    /// - Returns: the failure file's path.
     static func write(
-        _ file: FailureFile, trace: Trace?, directory: String
+        _ file: FailureFile, words: [String], trace: Trace?, directory: String
     ) throws -> String {
         do {
             try FileManager.default.createDirectory(atPath: directory, withIntermediateDirectories: true)
         } catch {
             throw unwritable(directory)
         }
-        let name = "\(file.scenario)-\(file.seed)"
+        let name = freeName(for: file, words: words, in: directory)
         var file = file
         if let trace {
             file.traceFile = "\(name).trace.jsonl"
-            try writeTrace(trace, to: "\(directory)/\(name).trace.jsonl")
+            try TraceFiles.write(trace, to: "\(directory)/\(name).trace.jsonl")
         }
         let encoder = JSONEncoder()
         encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
@@ -117,38 +117,37 @@ enum FailureFiles {
         return path
     }
 
-    private static func write(_ data: Data, to path: String) throws {
+    /// The first name that no other run has: scenario and seed, then eight digits that stand for the other words where there
+    /// are any, then a number.
+    private static func freeName(for file: FailureFile, words: [String], in directory: String) -> String {
+        var base = "\(file.scenario)-\(file.seed)"
+        if !words.isEmpty { base += "-\(hexadecimal(stableHash(words.joined(separator: "\0"))).prefix(8))" }
+        var name = base
+        var number = 1
+        while !isFree("\(directory)/\(name).json", for: file) {
+            number += 1
+            name = "\(base)-\(number)"
+        }
+        return name
+    }
+
+    /// Whether nothing is there, or the same run, which may have been of another commit.
+    private static func isFree(_ path: String, for file: FailureFile) -> Bool {
+        guard FileManager.default.fileExists(atPath: path) else { return true }
+        guard let data = FileManager.default.contents(atPath: path),
+            var there = try? JSONDecoder().decode(FailureFile.self, from: data)
+        else { return false }
+        there.commit = file.commit
+        there.traceFile = file.traceFile
+        return there == file
+    }
+
+    static func write(_ data: Data, to path: String) throws {
         do {
             try data.write(to: URL(fileURLWithPath: path))
         } catch {
             throw UsageError("cannot write '\(path)'; expected a place that can be written to")
         }
-    }
-
-    static func writeTrace(_ trace: Trace, to path: String) throws {
-        let encoder = JSONEncoder()
-        encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
-        var data = Data()
-        for entry in trace.entries.prefix(traceEntryLimit) {
-            data.append(try encoder.encode(entry))
-            data.append(UInt8(ascii: "\n"))
-        }
-        try write(data, to: path)
-    }
-
-    static func readTrace(_ path: String) throws -> Trace {
-        guard let data = FileManager.default.contents(atPath: path) else {
-            throw UsageError("cannot read trace '\(path)', which its failure file names")
-        }
-        let decoder = JSONDecoder()
-        let entries = try data.split(separator: UInt8(ascii: "\n")).enumerated().map { index, line in
-            do {
-                return try decoder.decode(TraceEntry.self, from: line)
-            } catch {
-                throw UsageError("line \(index + 1) of trace '\(path)' is not a trace entry")
-            }
-        }
-        return Trace(entries: entries)
     }
 
     /// The commit that the working directory is at, for failure files; `unknown` outside a checkout.

@@ -6,13 +6,6 @@ struct UsageError: Error, CustomStringConvertible {
     init(_ description: String) { self.description = description }
 }
 
-/// Lines for a person whose output goes elsewhere.
-enum StandardError {
-    static func print(_ line: some CustomStringConvertible) {
-        FileHandle.standardError.write(Data("simulate: \(line)\n".utf8))
-    }
-}
-
 /// The words of a command line, taken one by one; what is left over at the end is an error.
 struct Arguments {
     private var words: [String]

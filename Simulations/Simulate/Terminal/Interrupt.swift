@@ -11,8 +11,13 @@ final class Interrupt: @unchecked Sendable {
         signal(SIGINT, SIG_IGN)
         source = DispatchSource.makeSignalSource(signal: SIGINT, queue: DispatchQueue(label: "interrupt"))
         source.setEventHandler { [unowned self] in
-            if isInterrupted { exit(130) }
+            if isInterrupted { exit(ExitCode.interrupted.rawValue) }
             isInterrupted = true
+            // The bar stands on the line.
+            if StandardError.isTerminal { StandardError.write("\r\u{1B}[K") }
+            StandardError.print(
+                "interrupted: no further run begins, and the summary follows when those under way have ended; interrupt again to end at once"
+            )
             control.stop()
         }
         source.resume()

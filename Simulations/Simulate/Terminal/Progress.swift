@@ -12,7 +12,7 @@ final class Progress: @unchecked Sendable {
     init(_ control: Campaign.Control, total: Int, isWanted: Bool) {
         self.control = control
         self.total = total
-        isShown = isWanted && isatty(STDERR_FILENO) == 1
+        isShown = isWanted && StandardError.isTerminal
         guard isShown else {
             timer = nil
             return
@@ -33,14 +33,14 @@ final class Progress: @unchecked Sendable {
         let seconds = Double(Stopwatch.nanoseconds() - start) / 1e9
         let left = share > 0.01 ? "\(Int(seconds / share - seconds)) s left" : ""
         let text = "\r[\(bar)] \(finished)/\(total) seeds, \(failed) failed, \(Int(seconds)) s, \(left)      "
-        FileHandle.standardError.write(Data(text.utf8))
+        StandardError.write(text)
     }
 
     /// Takes the bar away.
     func finish() {
         timer?.cancel()
         guard isShown else { return }
-        FileHandle.standardError.write(Data("\r\u{1B}[K".utf8))
+        StandardError.write("\r\u{1B}[K")
     }
 }
 

@@ -39,7 +39,7 @@ enum TrapReport {
                   replay: \(watched.replayCommand) --seed \(run.seed)
 
                 """
-            FileHandle.standardError.write(Data(text.utf8))
+            StandardError.write(text)
         }
         #if os(Linux)
             var earlier = earlierHandlers[signal] ?? sigaction()

@@ -27,9 +27,9 @@ final class Watchdog: @unchecked Sendable {
                 continue
             }
             if now - earlier.since > UInt64(limitSeconds) * 1_000_000_000 {
-                let text =
-                    "simulate: seed \(observation.seed): process '\(observation.process)' has not given the thread back for \(limitSeconds) s; it loops or waits without awaiting anything\n"
-                FileHandle.standardError.write(Data(text.utf8))
+                StandardError.print(
+                    "seed \(observation.seed): process '\(observation.process)' has not given the thread back for \(limitSeconds) s; it loops or waits without awaiting anything"
+                )
                 exit(ExitCode.violated.rawValue)
             }
         }

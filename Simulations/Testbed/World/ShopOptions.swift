@@ -13,7 +13,10 @@ package enum ShopPublisher: String, Sendable, CaseIterable {
 
 /// What a run of the shop is set to, before its seed draws the rest.
 package struct ShopOptions: Sendable {
-    package var orderCount = 100
+    package static let usualOrderCount = 100
+    package static let usualPublisher = ShopPublisher.relay
+
+    package var orderCount = ShopOptions.usualOrderCount
     /// Where the orders come from.
     package var log: PurchaseLog
     /// Mean span between two orders in virtual time.
@@ -30,7 +33,7 @@ package struct ShopOptions: Sendable {
     package var livenessBound = Nanoseconds.minutes(20)
     package var faults: [ShopFaults] = []
     /// What publishes the outboxes.
-    package var publisher = ShopPublisher.relay
+    package var publisher = ShopOptions.usualPublisher
     /// Mean span between two faults of one kind; `nil`: each seed draws it.
     package var faultGap: Nanoseconds? = .seconds(10)
     /// Instances of each service; `nil`: each seed draws one or two.
@@ -79,7 +82,7 @@ package struct ShopOptions: Sendable {
     var words: [String: String] {
         var words = ["orders": String(orderCount)]
         words["bug"] = bug
-        if publisher != .relay { words["cdc"] = publisher.rawValue }
+        if publisher != Self.usualPublisher { words["cdc"] = publisher.rawValue }
         if let arrivalsPerSecond { words["arrivals-per-second"] = String(arrivalsPerSecond) }
         if let archiveRetention { words["archive-after-seconds"] = String(archiveRetention.rawValue / 1_000_000_000) }
         return words

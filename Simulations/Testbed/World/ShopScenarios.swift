@@ -62,7 +62,7 @@ package enum ShopScenarios {
             options.safetyPhase = max(options.safetyPhase, options.orderSpacing * Int64(options.orderCount))
         }
         let configured = options
-        return Scenario(entry.name, summary: entry.summary, options: options.words) { simulation in
+        let scenario = Scenario(entry.name, summary: entry.summary, options: options.words) { simulation in
             let world = ShopWorld(simulation, configured)
             let plan = FaultPlan(
                 entries: configured.faults.flatMap { $0.entries(world) }, start: ShopWorld.openingTime,
@@ -74,6 +74,7 @@ package enum ShopScenarios {
                 try await world.drive(context)
             }
         }
+        return scenario.knownToSimulate
     }
 }
 

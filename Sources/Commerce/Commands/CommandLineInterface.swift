@@ -1,4 +1,5 @@
 import AdapterHTTP
+import Ports
 
 /// Which command a line asks for.
 enum CommandLineInterface {
@@ -16,6 +17,10 @@ enum CommandLineInterface {
         guard let command = arguments.first, !["--help", "-h", "help"].contains(command) else {
             Terminal.print(Help.overview)
             return arguments.isEmpty ? 2 : 0
+        }
+        if command == "--version" || (commands.contains(command) && arguments.contains("--version")) {
+            Terminal.print("commerce \(rehearsalVersion)")
+            return 0
         }
         do {
             guard commands.contains(command) else {

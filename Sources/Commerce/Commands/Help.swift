@@ -3,7 +3,7 @@ import Domain
 /// What `--help` prints.
 enum Help {
     static let overview = """
-        usage: commerce COMMAND [--help]
+        usage: commerce COMMAND [--help] [--version]
 
           all             the whole shop in one process; without any server configured on simulated parts, in real time
           order, payment, inventory, shipping, notification

@@ -39,15 +39,20 @@ public struct DiskState: Sendable {
     private var order: [String] = []
     /// Total bytes that fit; `nil` for no limit.
     public var capacityBytes: Int?
+    /// Bytes in all files, synced or not.
     public private(set) var usedBytes = 0
     /// How many writes there have been: what ``sync(_:through:)`` takes to leave later ones out.
     public private(set) var writeCount: UInt64 = 0
 
+    /// A disk without files.
+    ///
+    /// - Parameter capacityBytes: total bytes that fit; `nil` for no limit.
     public init(capacityBytes: Int? = nil) { self.capacityBytes = capacityBytes }
 
     /// Names of the files, in order of creation.
     public var fileNames: [String] { order }
 
+    /// Whether there is a file of that name.
     public func exists(_ name: String) -> Bool { files[name] != nil }
 
     /// Length of a file in bytes; zero when it does not exist.
@@ -106,6 +111,7 @@ public struct DiskState: Sendable {
         files[name]!.truncate(to: length)
     }
 
+    /// Removes a file for good, as far as a crash goes; no effect when there is none. Linear in the number of files.
     public mutating func remove(_ name: String) {
         guard let file = files.removeValue(forKey: name) else { return }
         usedBytes -= file.bytes.count
@@ -208,13 +214,16 @@ extension [UInt8] {
 
 /// Why a disk operation failed.
 public enum DiskError: Error, Hashable, Sendable {
+    /// Writing needs more bytes than are free; both are given.
     case full(file: String, wanted: Int, free: Int)
+    /// There is no file of that name.
     case notFound(file: String)
     /// The sync failed; what was not synced may never be, whatever a later sync says (fsyncgate).
     case syncFailed(file: String)
 }
 
 extension DiskError: CustomStringConvertible {
+    /// What failed, with the file and the numbers.
     public var description: String {
         switch self {
         case .full(let file, let wanted, let free):

@@ -24,6 +24,13 @@ public struct Shard: Hashable, Sendable, Codable {
 
     /// Whether the seed is one of this shard's.
     public func contains(_ seed: UInt64) -> Bool { seed % UInt64(count) == UInt64(index - 1) }
+
+    /// The lowest of a campaign's seeds that is one of this shard's; `nil` when it has none of them.
+    package func firstSeed(in seeds: ClosedRange<UInt64>) -> UInt64? {
+        let step = UInt64(count)
+        let offset = (UInt64(index - 1) + step - seeds.lowerBound % step) % step
+        return offset <= seeds.upperBound - seeds.lowerBound ? seeds.lowerBound + offset : nil
+    }
 }
 
 /// Many runs of one thing under different seeds, on several threads. What it finds does not depend on how many.
@@ -47,6 +54,13 @@ public struct Campaign: Sendable {
         self.shard = shard
         self.jobCount = max(1, jobCount)
         self.stopsAtFailure = stopsAtFailure
+    }
+
+    /// How many seeds are run here: none when there are fewer seeds than shards and this one is left out.
+    ///
+    /// - Precondition: they can be counted in 64 bits, as all but the range of every seed there is can.
+    public var seedCount: UInt64 {
+        shard.firstSeed(in: seeds).map { (seeds.upperBound - $0) / UInt64(shard.count) + 1 } ?? 0
     }
 
     /// What the campaign's threads share with whoever watches: progress, and a wish to stop.
@@ -161,6 +175,12 @@ public struct FailedSeed: Hashable, Sendable, Codable {
     public let traceHash: String
     /// What the run found, the first first.
     public let violations: [Violation]
+
+    package init(seed: UInt64, traceHash: String, violations: [Violation]) {
+        self.seed = seed
+        self.traceHash = traceHash
+        self.violations = violations
+    }
 }
 
 /// What the checks of one property cost a campaign.
@@ -196,6 +216,21 @@ public struct CampaignResult: Sendable, Codable {
 
     /// The result of no run.
     public init() {}
+
+    /// A result as it was, put together from what was written of it.
+    package init(
+        seedCount: Int, eventCount: UInt64, combinedHash: UInt64, failures: [FailedSeed], faults: [FaultEfficacy],
+        sometimes: [String: UInt64], figures: [String: Int64], properties: [PropertyCost]
+    ) {
+        self.seedCount = seedCount
+        self.eventCount = eventCount
+        self.combinedHash = combinedHash
+        self.failures = failures
+        self.faults = faults
+        self.sometimes = sometimes
+        self.figures = figures
+        self.properties = properties
+    }
 
     mutating func add(_ report: ScenarioReport) {
         seedCount += 1

@@ -3,8 +3,9 @@ public import Ports
 /// A failing run as one file: everything needed to see it again, and what it was.
 public struct FailureFile: Hashable, Sendable, Codable {
     /// The layout of this file. A reader refuses any other.
-    public static let currentFormat = 2
+    public static let currentFormat = 3
 
+    /// The layout of this very file.
     public var format = FailureFile.currentFormat
     /// Version of the tool that wrote it.
     public var toolVersion: String
@@ -16,6 +17,7 @@ public struct FailureFile: Hashable, Sendable, Codable {
     public var seed: UInt64
     /// The scenario's own options (orders, workload), by name.
     public var options: [String: String]
+    /// Which ready task ran next.
     public var scheduling: Scheduling
     /// The virtual time at which the run began.
     public var start: Instant
@@ -47,6 +49,7 @@ public struct FailureFile: Hashable, Sendable, Codable {
         /// What it is to be.
         public var value: UInt64
 
+        /// An override of one decision.
         public init(stream: String, index: UInt64, value: UInt64) {
             self.stream = stream
             self.index = index
@@ -54,6 +57,14 @@ public struct FailureFile: Hashable, Sendable, Codable {
         }
     }
 
+    /// The file of a run.
+    ///
+    /// - Parameters:
+    ///   - toolVersion: version of the program that writes it.
+    ///   - commit: the commit of that program's source, `unknown` where that cannot be told.
+    ///   - options: what the scenario has to be made with.
+    ///   - settings: what the run was given.
+    ///   - traceFile: name of the file beside this one that has the run's trace; `nil` when there is none.
     public init(
         toolVersion: String, commit: String, options: [String: String], settings: SimulationSettings,
         report: ScenarioReport, traceFile: String?

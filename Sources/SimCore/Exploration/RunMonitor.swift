@@ -2,6 +2,7 @@
 public final class RunMonitor: Sendable {
     /// A run as it was seen from outside.
     public struct Observation: Hashable, Sendable {
+        /// The run's seed.
         public let seed: UInt64
         /// Steps done so far; read without synchronisation, and good for telling movement from standstill only.
         public let stepCount: UInt64
@@ -17,6 +18,7 @@ public final class RunMonitor: Sendable {
 
     private let running = Locked<[Run]>([])
 
+    /// A monitor that watches nothing yet; give it to ``Scenario/run(_:faults:schedule:stopwatch:monitor:)``.
     public init() {}
 
     /// Watches a simulation that is to be set up and run on the calling thread.

@@ -16,6 +16,7 @@ public struct Scenario: Sendable {
         /// waits for what instead.
         public var unfinished: () -> [String]
 
+        /// What set-up returns: the driver, and whatever else the scenario has.
         public init(
             faultPlan: FaultPlan? = nil, livenessBound: Nanoseconds? = nil,
             figures: @escaping () -> [(name: String, value: Int64)] = { [] },
@@ -30,14 +31,22 @@ public struct Scenario: Sendable {
         }
     }
 
+    /// What reports and failure files call it.
     public let name: String
     /// One sentence for help texts.
     public let summary: String
     /// Values of the scenario's own options, by name, as they stand on the command line: what has to be said beside the name
     /// to make it again.
     public let options: [String: String]
+    /// Builds the world: processes, properties, kinds of faults. Called once for each run, before it begins; what it throws
+    /// is thrown by ``run(_:faults:schedule:stopwatch:monitor:)``.
     public let setUp: @Sendable (Simulation) throws -> Prepared
+    /// The command by which a run is repeated in the harness that this scenario is run by, such as a tool of one's own or
+    /// `swift test` with the seed in the environment. Reports print it; without one they print the library's call. Called for
+    /// runs that ``ScenarioReport/replayArguments`` can say.
+    public var replayCommand: (@Sendable (ScenarioReport) -> String)?
 
+    /// A scenario that is yet to be run.
     public init(
         _ name: String, summary: String, options: [String: String] = [:],
         setUp: @escaping @Sendable (Simulation) throws -> Prepared
@@ -51,7 +60,9 @@ public struct Scenario: Sendable {
 
 /// Which of a scenario's faults are drawn.
 public enum FaultSelection: Hashable, Sendable {
+    /// Every kind of the plan.
     case all
+    /// None of them: the run is without faults.
     case none
     /// These kinds only.
     case only([String])
@@ -91,6 +102,8 @@ public struct ScenarioReport: Sendable {
     public let fixedKnobs: [String: Int64]
     /// Whether seed, options, scheduling, selection of faults and fixed knobs alone make this run again.
     let isDrawnFromSeed: Bool
+    /// ``Scenario/replayCommand``.
+    let harnessCommand: (@Sendable (ScenarioReport) -> String)?
     /// What the run did.
     public let run: RunReport
     /// What ``Scenario/Prepared/figures`` said at its end.
@@ -135,8 +148,8 @@ extension Scenario {
         }
         return ScenarioReport(
             scenario: name, options: options, scheduling: settings.scheduling, faults: faults,
-            fixedKnobs: settings.knobs, isDrawnFromSeed: schedule == nil && settings.haveUsualLimits, run: report,
-            figures: prepared.figures())
+            fixedKnobs: settings.knobs, isDrawnFromSeed: schedule == nil && settings.haveUsualLimits,
+            harnessCommand: replayCommand, run: report, figures: prepared.figures())
     }
 
     /// Whether the selection names kinds that the scenario's plan has, without a run.
@@ -155,6 +168,7 @@ public struct UnknownKnobError: Error, Hashable, Sendable, CustomStringConvertib
     /// Knobs that the run asked for.
     public let known: [String]
 
+    /// Which knob, and which there are.
     public var description: String {
         "knob '\(name)' is never asked for; the run asks for \(known.isEmpty ? "none" : known.joined(separator: ", "))"
     }

@@ -11,6 +11,8 @@ public final class FaultController: EventHandler {
         /// What its decisions are named after.
         let decisionEntity: String
         var healing: FaultDefinition.Healing?
+        /// What begins or ends it in time; none is left once it is over.
+        var pending: ScheduledEvent?
         var isOver = false
     }
 
@@ -89,7 +91,7 @@ public final class FaultController: EventHandler {
         for fault in faults { try validate(fault) }
         for fault in faults {
             let index = add(fault)
-            simulation.schedule(
+            instances[index].pending = simulation.schedule(
                 at: max(simulation.now, .epoch + fault.at), handler, code: Code.begin.rawValue, first: UInt64(index))
         }
     }
@@ -178,7 +180,7 @@ public final class FaultController: EventHandler {
             others: others(of: instance.fault, definition), definition: definition)
         instances[index].healing = definition.begin(injection)
         if instance.fault.duration > .zero {
-            simulation.schedule(
+            instances[index].pending = simulation.schedule(
                 at: simulation.now + instance.fault.duration, handler, code: Code.end.rawValue, first: UInt64(index))
         }
     }
@@ -191,8 +193,11 @@ public final class FaultController: EventHandler {
         return simulation.processNames.filter { !targets.contains($0) }.map { simulation.process(named: $0)! }
     }
 
+    /// Ends a fault, or keeps one that has not begun from beginning.
     private func end(_ index: Int) {
         guard !instances[index].isOver else { return }
+        if let pending = instances[index].pending { simulation.cancel(pending) }
+        instances[index].pending = nil
         if let healing = instances[index].healing {
             instances[index].healing = nil
             instances[index].isOver = true
@@ -237,6 +242,7 @@ public struct FaultEfficacy: Hashable, Sendable, Codable {
     /// Times that something really changed because of one of them.
     public let effectCount: Int64
 
+    /// The counts of one kind, as they were written or added up.
     public init(kind: String, scheduledCount: Int64, effectCount: Int64) {
         self.kind = kind
         self.scheduledCount = scheduledCount

@@ -2,13 +2,16 @@ public import Ports
 
 /// A parameter of a fault kind: an integer with a unit, a default and a range.
 public struct FaultParameter: Hashable, Sendable {
+    /// What a schedule calls it.
     public let name: String
     /// For example `ms`, `ppm`, `percent`; empty for a plain count.
     public let unit: String
+    /// What holds where a schedule does not say.
     public let defaultValue: Int64
     /// What a schedule may say, and what a swarm draws from.
     public let range: ClosedRange<Int64>
 
+    /// A parameter of a kind that is being defined.
     public init(_ name: String, unit: String, default defaultValue: Int64, in range: ClosedRange<Int64>) {
         self.name = name
         self.unit = unit
@@ -67,16 +70,24 @@ public struct FaultDefinition: Sendable {
     /// Undoes what was done, when the fault's time is over or the liveness phase begins.
     public typealias Healing = () -> Void
 
+    /// What schedules, plans and command lines call it: lower case, with hyphens.
     public let name: String
     /// One sentence for help texts.
     public let summary: String
+    /// Whom it concerns.
     public let targets: FaultTargets
+    /// What a schedule can set, in the order in which a plan draws it.
     public let parameters: [FaultParameter]
     /// How long an instance lasts when it is drawn; `nil` for a kind that happens at a point in time.
     public let durationRange: ClosedRange<Nanoseconds>?
     /// Does it; what it returns heals it.
     public let begin: @Sendable (FaultInjection) -> Healing?
 
+    /// A kind that is to be registered with ``FaultController/register(_:)``.
+    ///
+    /// - Parameters:
+    ///   - durationRange: how long an instance lasts when it is drawn.
+    ///   - begin: does it and returns what undoes it; counts its effect with ``FaultInjection/tookEffect()``.
     public init(
         _ name: String, summary: String, targets: FaultTargets, parameters: [FaultParameter] = [],
         lasting durationRange: ClosedRange<Nanoseconds>? = nil, begin: @escaping @Sendable (FaultInjection) -> Healing?

@@ -4,6 +4,7 @@ public import Ports
 public struct FaultPlan: Sendable {
     /// One kind with the processes that it may hit.
     public struct Entry: Sendable {
+        /// Name of a ``FaultDefinition``.
         public let kind: String
         /// Names of the processes from which targets are drawn.
         public let pool: [String]
@@ -16,6 +17,7 @@ public struct FaultPlan: Sendable {
         /// Whether it comes exactly once in every run, early, instead of now and then in about half of them.
         public let comesOnce: Bool
 
+        /// A kind that the plan may draw, for the processes of a pool.
         public init(
             _ kind: String, pool: [String] = [], targetCountLimit: Int = 1, othersPool: [String] = [],
             parameterRanges: [String: ClosedRange<Int64>] = [:], comesOnce: Bool = false
@@ -29,6 +31,7 @@ public struct FaultPlan: Sendable {
         }
     }
 
+    /// The kinds, each of which draws from a stream of its own.
     public var entries: [Entry]
     /// When the first fault may begin: what is set up before is set up in peace.
     public var start: Nanoseconds
@@ -37,6 +40,7 @@ public struct FaultPlan: Sendable {
     /// Mean span between two faults of one kind, before the swarm scales it.
     public var meanGap: Nanoseconds
 
+    /// A plan of these kinds.
     public init(
         entries: [Entry], start: Nanoseconds = .zero, safetyPhase: Nanoseconds, meanGap: Nanoseconds
     ) {

@@ -15,6 +15,7 @@ public struct ScheduledFault: Hashable, Sendable, Codable {
     /// Values of the kind's parameters; those left out have their defaults.
     public var parameters: [String: Int64]
 
+    /// A fault of a schedule that is written by hand.
     public init(
         _ kind: String, at: Nanoseconds, duration: Nanoseconds = .zero, targets: [String] = [], others: [String] = [],
         parameters: [String: Int64] = [:]
@@ -29,6 +30,7 @@ public struct ScheduledFault: Hashable, Sendable, Codable {
 }
 
 extension ScheduledFault: CustomStringConvertible {
+    /// All of it on one line.
     public var description: String {
         var text = "\(kind) at \(at)"
         if duration > .zero { text += " for \(duration)" }
@@ -41,7 +43,9 @@ extension ScheduledFault: CustomStringConvertible {
 
 /// Names one fault of a run's schedule: its position there.
 public struct FaultInstanceID: Hashable, Sendable {
+    /// The position.
     public let rawValue: UInt32
+    /// Names the fault at that position.
     public init(rawValue: UInt32) { self.rawValue = rawValue }
 }
 
@@ -68,6 +72,7 @@ public enum FaultScheduleError: Error, Hashable, Sendable {
 }
 
 extension FaultScheduleError: CustomStringConvertible {
+    /// What cannot be run, and what was expected, on one line.
     public var description: String {
         switch self {
         case .unknownKind(let kind, let known):

@@ -11,8 +11,7 @@ final class HTTPServerEnd: ConnectionDelegate, @unchecked Sendable {
     private let context: ProcessContext
     private let limits: HTTPEdgeLimits
     // Not checked for exclusive access at run time: no access spans a call of foreign code.
-    @exclusivity(unchecked) private var queue: ContiguousArray<Request> = []
-    @exclusivity(unchecked) private var head = 0
+    @exclusivity(unchecked) private var queue = FIFOQueue<Request>()
     @exclusivity(unchecked) private var idleWorkers: ContiguousArray<WaiterID> = []
     @exclusivity(unchecked) private var demand: WaiterID?
     /// Workers asked for and not yet started.
@@ -61,7 +60,7 @@ final class HTTPServerEnd: ConnectionDelegate, @unchecked Sendable {
     func work(_ handler: any HTTPHandler) async throws {
         context.declareUncancellable()
         while true {
-            guard let request = takeRequest() else {
+            guard let request = queue.popFirst() else {
                 try await context.requireAlive()
                 let waiter = http.simulation.makeWaiter(context, WaitReason("a request"))
                 idleWorkers.append(waiter)
@@ -76,20 +75,6 @@ final class HTTPServerEnd: ConnectionDelegate, @unchecked Sendable {
             guard context.isAlive else { throw ProcessStopped(process: context.name) }
             await answer(response, on: request.connection)
         }
-    }
-
-    private func takeRequest() -> Request? {
-        guard head < queue.count else { return nil }
-        let request = queue[head]
-        head += 1
-        if head == queue.count {
-            queue.removeAll(keepingCapacity: true)
-            head = 0
-        } else if head >= 256 {
-            queue.removeFirst(head)
-            head = 0
-        }
-        return request
     }
 
     private func answer(_ response: HTTPResponse, on connection: ConnectionID) async {

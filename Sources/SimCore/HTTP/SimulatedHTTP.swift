@@ -6,6 +6,7 @@ public final class SimulatedHTTP: @unchecked Sendable {
     let simulation: Simulation
     let transport: Transport<HTTPWireMessage>
 
+    /// HTTP for the processes of that simulation, which needs no more than one.
     public init(_ simulation: Simulation) {
         self.simulation = simulation
         transport = Transport(

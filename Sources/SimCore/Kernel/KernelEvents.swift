@@ -30,10 +30,15 @@ final class KernelEvents: EventHandler {
     func describe(_ event: KernelEvent) -> String {
         switch Code(rawValue: event.code) {
         case .wake: "a task wakes"
-        case .start: "start \(simulation.processes[Int(event.first)].name)"
+        case .start: describeStart(simulation.processes[Int(event.first)])
         case .look: "properties are due"
         case .catchUp: "\(simulation.processes[Int(event.first)].name) catches up"
         case nil: "code \(event.code)"
         }
+    }
+
+    /// Called before the event is handled. A start that somebody scheduled may find that another one came first.
+    private func describeStart(_ process: SimulatedProcess) -> String {
+        process.state == .running ? "no start of \(process.name): it runs" : "start \(process.name)"
     }
 }

@@ -12,6 +12,8 @@ extension Simulation {
     public func start(_ id: ProcessID) {
         let process = processes[Int(id.index)]
         guard process.state != .running else { return }
+        if let restart = process.restart { cancel(restart) }
+        process.restart = nil
         process.incarnation += 1
         process.state = .running
         process.isHostDown = false
@@ -40,6 +42,16 @@ extension Simulation {
     /// Starts a process at a later time, unless it is alive by then.
     public func scheduleStart(of id: ProcessID, at time: Instant) {
         schedule(at: time, kernelHandler, code: KernelEvents.Code.start.rawValue, first: UInt64(id.index))
+    }
+
+    /// Starts a process that is down at a later time. It has one restart ahead at most: another one takes the place of the
+    /// first, and a start by somebody else takes it away. So a restart is an event of its own in a trace, and none is left
+    /// behind for an outage that is over.
+    func scheduleRestart(of id: ProcessID, at time: Instant) {
+        let process = processes[Int(id.index)]
+        if let earlier = process.restart { cancel(earlier) }
+        process.restart = schedule(
+            at: time, kernelHandler, code: KernelEvents.Code.start.rawValue, first: UInt64(id.index))
     }
 
     /// Ends the present incarnation at once: everything that it waits for ends with ``Ports/ProcessStopped``, every port call
@@ -179,9 +191,7 @@ extension Simulation {
         case .restart(let delay):
             stopIncarnation(process, as: .crashed)
             for observer in process.observers { observer.processCrashed(process.id) }
-            schedule(
-                at: now + delay, kernelHandler, code: KernelEvents.Code.start.rawValue,
-                first: UInt64(process.id.index))
+            scheduleRestart(of: process.id, at: now + delay)
         }
     }
 }

@@ -250,7 +250,7 @@ extension Simulation {
     private func append(subject: String, _ what: String) {
         trace?.append(
             TraceEntry(
-                step: state.pointee.eventCount - 1, at: now - .epoch, hash: state.pointee.hash.value, subject: subject,
+                step: state.pointee.eventCount, at: now - .epoch, hash: state.pointee.hash.value, subject: subject,
                 what: what))
     }
 }

@@ -23,8 +23,12 @@ public struct SimulationSettings: Sendable {
     /// Log lines below it are not even made.
     public var minimumLogLevel: LogLevel = .error
 
-    /// Everything as usual but the seed.
-    public init(seed: UInt64) { self.seed = seed }
+    /// Everything as usual but the seed, and where they are given scheduling and knobs.
+    public init(seed: UInt64, scheduling: Scheduling = .inOrder, knobs: [String: Int64] = [:]) {
+        self.seed = seed
+        self.scheduling = scheduling
+        self.knobs = knobs
+    }
 }
 
 /// One deterministic run: virtual time, an event queue, an executor for ordinary async Swift, processes, network, faults and
@@ -254,7 +258,7 @@ public final class Simulation: @unchecked Sendable {
 
     // MARK: Failures
 
-    /// A violation at this point of the run.
+    /// A violation at this point of the run: it has the number of the latest event, which is the one that showed it.
     func violation(_ kind: ViolationKind, _ name: String, _ message: String) -> Violation {
         Violation(kind: kind, name: name, message: message, at: now - .epoch, step: state.pointee.eventCount)
     }
@@ -293,6 +297,7 @@ public struct KnobError: Error, Hashable, Sendable, CustomStringConvertible {
     /// What it may be.
     public let range: ClosedRange<Int64>
 
+    /// Which knob, what it was fixed to, and what it may be.
     public var description: String {
         "knob '\(name)' is \(value); expected \(range.lowerBound) to \(range.upperBound)"
     }

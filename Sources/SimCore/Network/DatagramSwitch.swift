@@ -13,27 +13,9 @@ import Ports
 
     struct Mailbox {
         /// Received and not taken yet: message slot and sender.
-        var messages: ContiguousArray<(message: UInt32, from: ProcessID)> = []
-        var head = 0
+        var messages = FIFOQueue<(message: UInt32, from: ProcessID)>()
         var receiver: WaiterID?
         var isObserved = false
-
-        /// The oldest message.
-        ///
-        /// - Precondition: there is one.
-        mutating func takeFirst() -> (message: UInt32, from: ProcessID) {
-            let entry = messages[head]
-            head += 1
-            if head == messages.count {
-                messages.removeAll(keepingCapacity: true)
-                head = 0
-            } else if head >= 256, head * 2 >= messages.count {
-                // A mailbox that never runs empty must not keep what was taken. Each message is moved once at most.
-                messages.removeFirst(head)
-                head = 0
-            }
-            return entry
-        }
     }
 
     private static let arrival: UInt16 = 1
@@ -83,8 +65,7 @@ import Ports
     /// The next message for a process, or `nil`.
     @usableFromInline func takeFirst(_ process: ProcessID) -> (message: UInt32, from: ProcessID)? {
         let index = Int(process.index)
-        guard index < mailboxes.count, mailboxes[index].head < mailboxes[index].messages.count else { return nil }
-        return mailboxes[index].takeFirst()
+        return index < mailboxes.count ? mailboxes[index].messages.popFirst() : nil
     }
 
     @usableFromInline func setReceiver(_ waiter: WaiterID?, _ process: ProcessID) {

@@ -2,13 +2,16 @@ public import Ports
 
 /// How long one message takes: a minimum, a uniform spread above it, and now and then a long tail.
 public struct LatencyDistribution: Hashable, Sendable, Codable {
+    /// What every message takes.
     public var minimum: Nanoseconds
     /// Added uniformly, from zero up to and including this.
     public var spread: Nanoseconds
     /// How often a message takes ``tailFactor`` times as long.
     public var tail: Probability
+    /// What the slow ones are slower by.
     public var tailFactor: Int64
 
+    /// A distribution; without a spread and a tail it is constant.
     public init(
         minimum: Nanoseconds, spread: Nanoseconds = .zero, tail: Probability = .never, tailFactor: Int64 = 10
     ) {
@@ -35,6 +38,7 @@ public struct LatencyDistribution: Hashable, Sendable, Codable {
 
 /// What a link between two processes is like while nothing disturbs it.
 public struct LinkQuality: Hashable, Sendable, Codable {
+    /// How long a message is under way.
     public var latency: LatencyDistribution
     /// Bytes a second; `nil` for a link that is never the bottleneck. Messages queue for it per direction.
     public var bandwidthBytesPerSecond: Int64?
@@ -44,8 +48,10 @@ public struct LinkQuality: Hashable, Sendable, Codable {
     public var duplication: Probability
     /// A datagram is held back by up to ``reorderingDelay``, so that later ones overtake it. Connections hide it.
     public var reordering: Probability
+    /// The longest that one is held back for ``reordering``.
     public var reorderingDelay: Nanoseconds
 
+    /// A link that is perfect but for its latency, unless told otherwise.
     public init(
         latency: LatencyDistribution, bandwidthBytesPerSecond: Int64? = nil, loss: Probability = .never,
         duplication: Probability = .never, reordering: Probability = .never,

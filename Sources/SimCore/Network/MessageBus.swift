@@ -7,7 +7,9 @@ public import Ports
 public final class MessageBus<Message: Sendable>: @unchecked Sendable {
     /// A message as it is received.
     public struct Delivery: Sendable {
+        /// Who sent it.
         public let from: ProcessID
+        /// What was sent.
         public let message: Message
 
         @inlinable init(from: ProcessID, message: Message) {
@@ -16,6 +18,7 @@ public final class MessageBus<Message: Sendable>: @unchecked Sendable {
         }
     }
 
+    /// What traces call the bus.
     public let name: String
     @usableFromInline let datagrams: DatagramSwitch
     @usableFromInline let store: MessageStore<Message>

@@ -46,6 +46,7 @@ public final class SimulatedNetwork {
 
     /// Installs a disturbance and returns what takes it away.
     public func disturb(_ disturbance: NetworkDisturbance) -> NetworkDisturbanceID { state.install(disturbance) }
+    /// Takes a disturbance away, and lets go of what only it has held back; no effect when it is gone already.
     public func undisturb(_ id: NetworkDisturbanceID) {
         state.remove(id)
         for holder in holders { holder.releaseHeld() }

@@ -8,31 +8,18 @@ struct DeferredDeliveries {
         case main(ProcessContext)
     }
 
-    private var deliveries: ContiguousArray<Delivery> = []
-    private var head = 0
+    private var deliveries = FIFOQueue<Delivery>()
 
-    var isEmpty: Bool { head == deliveries.count }
+    var isEmpty: Bool { deliveries.isEmpty }
 
     mutating func append(_ delivery: Delivery) { deliveries.append(delivery) }
 
-    mutating func popFirst() -> Delivery? {
-        guard head < deliveries.count else { return nil }
-        defer {
-            head += 1
-            if head == deliveries.count { removeAll() }
-        }
-        return deliveries[head]
-    }
+    mutating func popFirst() -> Delivery? { deliveries.popFirst() }
 
-    mutating func removeAll() {
-        deliveries.removeAll()
-        head = 0
-    }
+    mutating func removeAll() { deliveries.removeAll() }
 
     /// Takes an event back. Linear in what is waiting.
     mutating func cancel(_ handle: EventQueue<KernelEvent>.Handle) {
-        deliveries.removeFirst(head)
-        head = 0
-        deliveries.removeAll { if case .event(_, handle) = $0 { true } else { false } }
+        deliveries.filter { if case .event(_, handle) = $0 { false } else { true } }
     }
 }

@@ -12,6 +12,9 @@ public struct ProcessClock: Hashable, Sendable {
     /// How much faster than true time the clock runs; negative when it is slow.
     public private(set) var driftPartsPerMillion: Int64
 
+    /// A clock that shows true time but for an offset, and drifts from now on.
+    ///
+    /// - Precondition: the drift is less than half of true time, either way.
     public init(offset: Nanoseconds = .zero, driftPartsPerMillion: Int64 = 0, now: Instant = .epoch) {
         precondition(abs(driftPartsPerMillion) < 500_000, "a drift of half or more is no clock")
         self.driftPartsPerMillion = driftPartsPerMillion

@@ -5,9 +5,13 @@ public import Ports
 /// Every port of a simulation takes a context and asks it first whether the incarnation still lives, so that no code of a
 /// dead one has an effect.
 public final class ProcessContext: Sendable {
+    /// The run that it belongs to.
     public let simulation: Simulation
+    /// The process whose incarnation it is.
     public let process: ProcessID
+    /// The process's name.
     public let name: String
+    /// Which life of the process it is, from one.
     public let incarnation: UInt32
     /// Set to false by the crash or the end of the run; on the simulation's own thread only.
     @usableFromInline nonisolated(unsafe) var isLive = true
@@ -40,8 +44,11 @@ public final class ProcessContext: Sendable {
         if !isAlive { try await simulation.refuseCall(self) }
     }
 
+    /// The process's own clock as the port, offset and drift included.
     public var clock: any ServiceClock { ContextClock(context: self) }
+    /// Ids from a decision stream of the process.
     public var identifiers: any Identifiers { ContextIdentifiers(context: self) }
+    /// Where log lines of the process go: to ``Simulation/logSink``.
     public var log: any ServiceLog { ContextLog(context: self) }
 
     /// Waits for `span` of this process's own clock: what `clock.sleep(for:)` does, without the way through the port.

@@ -4,6 +4,7 @@ public import Ports
 public enum ProcessState: String, Hashable, Sendable, Codable {
     /// Declared, and not started yet.
     case idle
+    /// Started, and neither ended nor frozen.
     case running
     /// Frozen: nothing of it runs, while the world goes on and what is addressed to it piles up.
     case paused
@@ -52,6 +53,8 @@ final class SimulatedProcess {
     var isMainRunning = false
     /// Incarnations that have ended by a crash and whose main functions have not returned yet.
     var dyingIncarnations: ContiguousArray<UInt32> = []
+    /// What starts it again after its crash, while it is down.
+    var restart: ScheduledEvent?
     /// Port calls made by dead incarnations.
     var callsAfterStop = 0
     /// Told, in this order, when an incarnation starts and when it crashes.
@@ -79,5 +82,6 @@ public protocol ProcessObserver: AnyObject {
 }
 
 extension ProcessObserver {
+    /// Does nothing: most parts have nothing to close.
     public func processFinished(_ process: ProcessID) {}
 }

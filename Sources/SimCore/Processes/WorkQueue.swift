@@ -7,16 +7,16 @@ import Ports
 /// a new queue with each start.
 public final class WorkQueue<Element: Sendable>: @unchecked Sendable {
     private let simulation: Simulation
-    private var elements: ContiguousArray<Element> = []
-    private var head = 0
-    private var waiters: ContiguousArray<WaiterID> = []
-    private var waiterHead = 0
+    private var elements = FIFOQueue<Element>()
+    private var waiters = FIFOQueue<WaiterID>()
     /// Elements that tasks were woken for and have not taken yet.
     private var promisedCount = 0
 
+    /// An empty queue.
     public init(_ simulation: Simulation) { self.simulation = simulation }
 
-    public var count: Int { elements.count - head }
+    /// How many elements wait to be taken.
+    public var count: Int { elements.count }
 
     /// Adds an element and wakes the task that has waited longest: what the world itself does, or somebody outside of it.
     public func put(_ element: Element) {
@@ -37,7 +37,7 @@ public final class WorkQueue<Element: Sendable>: @unchecked Sendable {
     /// - Throws: ``Ports/ProcessStopped``, `CancellationError`.
     public func take(_ context: ProcessContext) async throws -> Element {
         try await context.requireAlive()
-        if count > promisedCount { return takeFirst() }
+        if count > promisedCount { return elements.removeFirst() }
         let waiter = simulation.makeWaiter(context, WaitReason("work"))
         waiters.append(waiter)
         do {
@@ -49,49 +49,23 @@ public final class WorkQueue<Element: Sendable>: @unchecked Sendable {
             throw error
         }
         promisedCount -= 1
-        return takeFirst()
-    }
-
-    private func takeFirst() -> Element {
-        precondition(head < elements.count, "a task was woken for an element that is not there")
-        let element = elements[head]
-        head += 1
-        if head == elements.count {
-            elements.removeAll(keepingCapacity: true)
-            head = 0
-        } else if head >= 256, head * 2 >= elements.count {
-            // No oftener than that much has been taken: each element is moved once at most.
-            elements.removeFirst(head)
-            head = 0
-        }
-        return element
+        return elements.removeFirst()
     }
 
     private func wakeNext() {
-        while waiterHead < waiters.count {
-            let waiter = waiters[waiterHead]
-            waiterHead += 1
+        while let waiter = waiters.popFirst() {
             if simulation.wake(waiter) {
                 promisedCount += 1
                 break
             }
         }
-        if waiterHead == waiters.count {
-            waiters.removeAll(keepingCapacity: true)
-            waiterHead = 0
-        } else if waiterHead >= 256, waiterHead * 2 >= waiters.count {
-            waiters.removeFirst(waiterHead)
-            waiterHead = 0
-        }
     }
 
     /// Somebody gives up waiting. It may have been woken for an element, which somebody else has to take then.
     private func leave(_ waiter: WaiterID) {
-        if let index = waiters[waiterHead...].firstIndex(of: waiter) {
-            waiters.remove(at: index)
-        } else {
-            promisedCount -= 1
-        }
+        let waitingCount = waiters.count
+        waiters.filter { $0 != waiter }
+        if waiters.count == waitingCount { promisedCount -= 1 }
         if count > promisedCount { wakeNext() }
     }
 }

@@ -2,10 +2,14 @@ public import Ports
 
 /// What a property found: that it holds, or what it saw instead.
 public enum PropertyVerdict: Hashable, Sendable, ExpressibleByBooleanLiteral {
+    /// All is as it should be.
     case holds
+    /// It is not; what was seen instead, for the report.
     case violated(String)
 
+    /// `true` holds; `false` says nothing of what was seen.
     public init(booleanLiteral value: Bool) { self = value ? .holds : .violated("it does not hold") }
+    /// A verdict from a condition. What was seen is put into words only when it does not hold.
     public init(_ holds: Bool, _ seen: @autoclosure () -> String = "it does not hold") {
         self = holds ? .holds : .violated(seen())
     }
@@ -15,6 +19,7 @@ public enum PropertyVerdict: Hashable, Sendable, ExpressibleByBooleanLiteral {
 ///
 /// Touched on the simulation's thread only.
 public final class Dependency: @unchecked Sendable {
+    /// What it is, for reports.
     public let name: String
     /// Grows with each change.
     @usableFromInline var version: UInt64 = 1
@@ -37,7 +42,9 @@ public final class Dependency: @unchecked Sendable {
 ///
 /// Touched on the simulation's thread only.
 public final class SometimesProperty: @unchecked Sendable {
+    /// What should happen.
     public let name: String
+    /// How often it has happened in this run.
     public private(set) var count: UInt64 = 0
 
     init(name: String) { self.name = name }
@@ -48,11 +55,14 @@ public final class SometimesProperty: @unchecked Sendable {
 
 /// What one property cost and did in a run.
 public struct PropertyStatistics: Hashable, Sendable, Codable {
+    /// Name of the property.
     public let name: String
+    /// How often it was checked.
     public let checkCount: UInt64
     /// Wall time of all checks, estimated from every sixteenth; zero when the run was given no stopwatch.
     public let estimatedNanoseconds: UInt64
 
+    /// Figures of a property, as they were written or added up.
     public init(name: String, checkCount: UInt64, estimatedNanoseconds: UInt64) {
         self.name = name
         self.checkCount = checkCount
@@ -93,6 +103,9 @@ private struct CheckMeter {
 /// Safety: ``always(_:on:check:)``. Coverage: ``sometimes(_:)``. Liveness: ``eventually(_:within:check:)``. What is
 /// judged when all is quiet: ``atQuiescence(_:check:)``.
 public final class PropertySet {
+    /// Looks at the world and judges it. It must not change or draw anything; what it throws fails the run as an error
+    /// of
+    /// the property.
     public typealias Check = () throws -> PropertyVerdict
 
     private struct AlwaysProperty {

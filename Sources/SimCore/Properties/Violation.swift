@@ -26,6 +26,7 @@ public enum ViolationKind: String, Hashable, Sendable, Codable, CaseIterable {
 
 /// What went wrong in a run, where and when.
 public struct Violation: Hashable, Sendable, Codable, Error {
+    /// What sort of thing it is.
     public let kind: ViolationKind
     /// Name of the property, or of the process concerned.
     public let name: String
@@ -33,9 +34,10 @@ public struct Violation: Hashable, Sendable, Codable, Error {
     public let message: String
     /// Virtual time.
     public let at: Nanoseconds
-    /// How many events had been dispatched.
+    /// The number of the event after which it was seen, as ``TraceEntry/step`` has it; zero before the first.
     public let step: UInt64
 
+    /// A violation as it was written.
     public init(kind: ViolationKind, name: String, message: String, at: Nanoseconds, step: UInt64) {
         self.kind = kind
         self.name = name
@@ -46,5 +48,6 @@ public struct Violation: Hashable, Sendable, Codable, Error {
 }
 
 extension Violation: CustomStringConvertible {
+    /// All of it on one line.
     public var description: String { "\(kind.rawValue) \(name) at \(at), event #\(step): \(message)" }
 }

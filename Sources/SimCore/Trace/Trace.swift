@@ -2,15 +2,19 @@ public import Ports
 
 /// One dispatched event of a recorded run.
 public struct TraceEntry: Hashable, Sendable, Codable {
-    /// Position in the run, from zero.
+    /// The number of the event, from one: how many had been dispatched with it. A ``Violation`` names its event by the same
+    /// number.
     public let step: UInt64
+    /// Virtual time.
     public let at: Nanoseconds
     /// Trace hash after this event.
     public let hash: UInt64
-    /// The process that it concerns, or the part of the simulation.
+    /// The process that it concerns, or `simulation`.
     public let subject: String
+    /// What happened, in words.
     public let what: String
 
+    /// An entry as it was written.
     public init(step: UInt64, at: Nanoseconds, hash: UInt64, subject: String, what: String) {
         self.step = step
         self.at = at
@@ -32,9 +36,11 @@ extension TraceEntry: CustomStringConvertible {
 
 /// A recorded run, event by event. Costs some hundred bytes an event, so it is recorded for single runs only.
 public struct Trace: Hashable, Sendable, Codable {
+    /// The events in the order in which they were dispatched.
     public private(set) var entries: [TraceEntry] = []
     /// Entries beyond this are not kept, and ``droppedCount`` says how many there were.
     public let capacity: Int
+    /// How many events came after the last that was kept.
     public private(set) var droppedCount: UInt64 = 0
 
     /// - Parameter capacity: the most entries kept; what comes later is counted only.
@@ -53,15 +59,20 @@ public struct Trace: Hashable, Sendable, Codable {
 
 /// Where two recorded runs part: the first event that differs, with its neighbours from both.
 public struct Divergence: Hashable, Sendable, Codable {
+    /// The number of that event, as ``TraceEntry/step`` has it.
     public let step: UInt64
-    /// What each run dispatched at that step; `nil` where a run had ended.
+    /// What the recorded run dispatched there; `nil` when it had ended.
     public let expected: TraceEntry?
+    /// What the other run dispatched there; `nil` when it had ended.
     public let found: TraceEntry?
-    /// Up to this many events before and after, from each run.
+    /// Some events before and after it in the recorded run, with itself.
     public let expectedNeighbours: [TraceEntry]
+    /// The same from the other run.
     public let foundNeighbours: [TraceEntry]
 
-    /// Compares two runs; `nil` when neither dispatched anything that the other did not.
+    /// Compares two runs from their beginning; `nil` when neither dispatched anything that the other did not.
+    ///
+    /// - Parameter neighbourCount: so many events are kept on each side of the first that differs.
     ///
     /// Hashes are cumulative, so that the first difference is found by bisection: logarithmic in the shorter run.
     public static func first(
@@ -82,13 +93,14 @@ public struct Divergence: Hashable, Sendable, Codable {
             return from < to ? Array(entries[from..<to]) : []
         }
         return Divergence(
-            step: UInt64(low), expected: low < left.count ? left[low] : nil,
+            step: UInt64(low + 1), expected: low < left.count ? left[low] : nil,
             found: low < right.count ? right[low] : nil, expectedNeighbours: neighbours(left),
             foundNeighbours: neighbours(right))
     }
 }
 
 extension Divergence: CustomStringConvertible {
+    /// The event of both runs and its neighbours, on several lines.
     public var description: String {
         var lines = ["first difference at event #\(step)"]
         lines.append("  recorded: \(expected.map(String.init(describing:)) ?? "the run had ended")")

@@ -2,6 +2,7 @@
 ///
 /// One multiplication for each word folded; not a cryptographic hash.
 public struct TraceHash: Hashable, Sendable, BitwiseCopyable {
+    /// The hash as a number. Two runs of one seed that differ in one event differ in it.
     public var value: UInt64
 
     @usableFromInline init(seed: UInt64) { value = seed ^ 0x51_7C_C1_B7_27_22_0A_95 }

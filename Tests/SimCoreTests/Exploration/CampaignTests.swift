@@ -57,6 +57,19 @@ struct CampaignTests {
         #expect(found == expected)
     }
 
+    @Test(
+        "A campaign counts the seeds of its shard", arguments: [1...1, 1...2, 3...90, 0...8] as [ClosedRange<UInt64>])
+    func seedCount(seeds: ClosedRange<UInt64>) {
+        for count in 1...9 {
+            for index in 1...count {
+                let shard = Shard(index: index, count: count)!
+                let expected = seeds.count { shard.contains($0) }
+                #expect(Campaign(seeds: seeds, shard: shard).seedCount == UInt64(expected))
+            }
+        }
+        #expect(Campaign(seeds: 1...UInt64.max).seedCount == .max)
+    }
+
     @Test("The sum of shards is the whole, in whatever order they are added", arguments: [2, 7, 100])
     func shards(count: Int) throws {
         let whole = try Self.run(Campaign(seeds: 3...60))
@@ -265,8 +278,8 @@ struct CampaignTests {
 
     // MARK: The command that repeats a run
 
-    @Test("A run's command says what makes it another run: scheduling, faults, knobs and options")
-    func replayCommand() throws {
+    @Test("What repeats a run says what makes it another run: scheduling, faults, knobs and options")
+    func replayArguments() throws {
         let scenario = Scenario("w", summary: "", options: ["who": "two words", "n": "1"]) { simulation in
             simulation.addProcess("worker") { context in try await context.sleep(for: .seconds(1)) }
             _ = (simulation.knob("size", in: 1...9), simulation.knob("width", in: 1...9))
@@ -277,23 +290,57 @@ struct CampaignTests {
         }
         var settings = SimulationSettings(seed: 5)
         #expect(
-            try scenario.run(settings).replayCommand
-                == "simulate replay --scenario w --seed 5 --scheduling in-order --option n=1 --option 'who=two words'")
+            try scenario.run(settings).replayArguments
+                == "--scenario w --seed 5 --scheduling in-order --option n=1 --option 'who=two words'")
+        #expect(
+            try scenario.run(settings).replayCall
+                == "scenario.run(SimulationSettings(seed: 5)), of the scenario with n=1, who=two words")
         settings.scheduling = .priorities(depth: 2, stepCount: 77)
         settings.knobs = ["size": 3]
         #expect(
-            try scenario.run(settings, faults: .only(["crash"])).replayCommand
-                == "simulate replay --scenario w --seed 5 --scheduling pct=2,77 --faults crash --knob size=3 --option n=1 --option 'who=two words'"
+            try scenario.run(settings, faults: .only(["crash"])).replayArguments
+                == "--scenario w --seed 5 --scheduling pct=2,77 --faults crash --knob size=3 --option n=1 --option 'who=two words'"
         )
-        #expect(try scenario.run(settings, faults: .none).replayCommand?.contains(" --faults none ") == true)
+        #expect(
+            try scenario.run(settings, faults: .only(["crash"])).replayCall
+                == "scenario.run(SimulationSettings(seed: 5, scheduling: .priorities(depth: 2, stepCount: 77), knobs: [\"size\": 3]), faults: .only([\"crash\"])), of the scenario with n=1, who=two words"
+        )
+        let none = try scenario.run(settings, faults: .none)
+        #expect(none.replayArguments?.contains(" --faults none ") == true)
+        #expect(none.replayCall?.contains(", faults: .none), ") == true)
+    }
+
+    @Test("The call that a report prints repeats the run")
+    func replayCall() throws {
+        let report = try Self.scenario.run(
+            SimulationSettings(seed: 7, scheduling: .random), faults: .only(["loss"]))
+        #expect(!report.run.held)
+        #expect(
+            report.description.hasSuffix(
+                "\n  replay: scenario.run(SimulationSettings(seed: 7, scheduling: .random), faults: .only([\"loss\"]))")
+        )
+        let scenario = Self.scenario
+        let again = try scenario.run(SimulationSettings(seed: 7, scheduling: .random), faults: .only(["loss"]))
+        #expect(again.run.traceHash == report.run.traceHash)
+    }
+
+    @Test("A report of a scenario with a harness prints the harness's command, and no other names the simulate command")
+    func replayByHarness() throws {
+        #expect(try Self.scenario.run(SimulationSettings(seed: 7)).replayCommand == nil)
+        #expect(try !"\(Self.scenario.run(SimulationSettings(seed: 7)))".contains("simulate"))
+        var scenario = Self.scenario
+        scenario.replayCommand = { "SEED=\($0.run.seed) swift test --filter Chatter" }
+        let report = try scenario.run(SimulationSettings(seed: 7))
+        #expect(report.replayCommand == "SEED=7 swift test --filter Chatter")
+        #expect(report.description.hasSuffix("\n  replay: SEED=7 swift test --filter Chatter"))
     }
 
     @Test("A run that was more than its seed and options has no command, and says so")
     func noReplayCommand() throws {
         let settings = SimulationSettings(seed: 5)
         let scheduled = try Self.scenario.run(settings, schedule: [])
-        #expect(scheduled.replayCommand == nil)
-        #expect(scheduled.description.hasSuffix("write a FailureFile of it, and replay that"))
+        #expect(scheduled.replayArguments == nil && scheduled.replayCall == nil)
+        #expect(scheduled.description.hasSuffix("write a FailureFile of it, and run what that holds"))
         let changes: [(inout SimulationSettings) -> Void] = [
             { $0.timeLimit = .hours(1) }, { $0.instantStepLimit = 77_777 }, { $0.start = .epoch + .seconds(1) },
             { $0.overrides[DecisionAddress(stream: "none", index: 0)] = 1 },
@@ -301,9 +348,12 @@ struct CampaignTests {
         for change in changes {
             var changed = settings
             change(&changed)
-            #expect(try Self.scenario.run(changed).replayCommand == nil)
+            var scenario = Self.scenario
+            scenario.replayCommand = { _ in "a command that cannot say it" }
+            let report = try scenario.run(changed)
+            #expect(report.replayArguments == nil && report.replayCall == nil && report.replayCommand == nil)
         }
-        #expect(try Self.scenario.run(settings).replayCommand != nil)
+        #expect(try Self.scenario.run(settings).replayArguments != nil)
     }
 
     @Test("The word of a scheduling policy is read back as that very policy")

@@ -47,6 +47,69 @@ struct ProcessFaultTests {
         #expect(report.effectCount(of: "host-crash") == 1)
     }
 
+    /// Runs a process that dies under faults of the schedule, heals all faults at 4 s, and returns the trace in words.
+    private static func trace(_ schedule: [ScheduledFault], until end: Nanoseconds = .seconds(30)) throws -> [String] {
+        var settings = SimulationSettings(seed: 1)
+        settings.recordsTrace = true
+        let simulation = Simulation(settings)
+        simulation.addProcess("heart") { context in try await context.clock.sleep(for: .hours(1)) }
+        try simulation.faults.schedule(schedule)
+        let report = simulation.run { context in
+            try await context.clock.sleep(for: .seconds(4))
+            simulation.faults.healAll()
+            try await context.clock.sleep(for: end - .seconds(4))
+        }
+        #expect(report.held)
+        return try #require(report.trace).entries.filter { $0.subject == "simulation" }.map { "\($0.at) \($0.what)" }
+    }
+
+    @Test("A restart that healing brings forward is an event of the trace, and none is left for later")
+    func restartByHealing() throws {
+        for kind in ["crash", "host-crash"] {
+            let fault = ScheduledFault(
+                kind, at: .seconds(3), targets: ["heart"], parameters: ["restart_after": 10_000])
+            #expect(
+                try Self.trace([fault]) == [
+                    "0ns start heart", "0ns start driver", "3s begin \(fault)", "4s start heart",
+                ])
+        }
+        let stop = ScheduledFault("stop", at: .seconds(3), duration: .seconds(20), targets: ["heart"])
+        #expect(
+            try Self.trace([stop]) == ["0ns start heart", "0ns start driver", "3s begin \(stop)", "4s start heart"])
+    }
+
+    @Test("Faults that have not begun when all is healed leave no line that says they do")
+    func healedBeforeTheirTime() throws {
+        let late = ScheduledFault("crash", at: .seconds(9), targets: ["heart"])
+        #expect(try Self.trace([late]) == ["0ns start heart", "0ns start driver"])
+    }
+
+    @Test("Healing starts a process once, however many faults have taken it down before")
+    func restartOnce() throws {
+        let first = ScheduledFault("crash", at: .seconds(1), targets: ["heart"], parameters: ["restart_after": 1_000])
+        let second = ScheduledFault("crash", at: .seconds(3), targets: ["heart"], parameters: ["restart_after": 9_000])
+        #expect(
+            try Self.trace([first, second]) == [
+                "0ns start heart", "0ns start driver", "1s begin \(first)", "2s start heart", "3s begin \(second)",
+                "4s start heart",
+            ])
+    }
+
+    @Test("A start that finds the process running says so in the trace")
+    func startOfRunning() throws {
+        var settings = SimulationSettings(seed: 1)
+        settings.recordsTrace = true
+        let simulation = Simulation(settings)
+        let heart = simulation.addProcess("heart") { context in try await context.clock.sleep(for: .hours(1)) }
+        simulation.scheduleStart(of: heart, at: .epoch + .seconds(1))
+        let report = simulation.run { try await $0.clock.sleep(for: .seconds(2)) }
+        let lines = try #require(report.trace).entries.filter { $0.subject == "simulation" }.map {
+            "\($0.at) \($0.what)"
+        }
+        #expect(lines == ["0ns start heart", "0ns start driver", "1s no start of heart: it runs"])
+        #expect(simulation.incarnation(of: heart) == 1)
+    }
+
     @Test("Peers of a process that died are reset at once; those of a machine that died hear nothing")
     func peersOfCrashed() throws {
         for (kind, heard) in [("crash", ["client reset"]), ("host-crash", [])] {

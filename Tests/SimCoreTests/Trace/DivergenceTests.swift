@@ -31,7 +31,8 @@ struct DivergenceTests {
         #expect(divergence.expected == byHand.0 && divergence.found == byHand.1)
         #expect(divergence.found?.subject == "late" && divergence.found?.at == .milliseconds(20_500))
         #expect(divergence.expected?.subject == "sleeper" && divergence.expected?.at == .seconds(21))
-        let step = Int(divergence.step)
+        #expect(divergence.step == byHand.0.step, "the number that the entries themselves have")
+        let step = Int(divergence.step) - 1
         #expect(divergence.expectedNeighbours == Array(expected.entries[(step - 2)...(step + 2)]))
         #expect(divergence.foundNeighbours == Array(found.entries[(step - 2)...(step + 2)]))
         #expect(divergence.expectedNeighbours.prefix(2) == divergence.foundNeighbours.prefix(2))
@@ -41,7 +42,7 @@ struct DivergenceTests {
     func otherSeeds() throws {
         let divergence = try #require(
             Divergence.first(between: try Self.trace(seed: 1), and: try Self.trace(seed: 2)))
-        #expect(divergence.step == 0)
+        #expect(divergence.step == 1)
         #expect("\(divergence)".contains("the two read the same"))
     }
 
@@ -52,15 +53,42 @@ struct DivergenceTests {
         let divergence = try #require(
             recordedEnds
                 ? Divergence.first(between: cut, and: whole) : Divergence.first(between: whole, and: cut))
-        #expect(divergence.step == 30)
+        #expect(divergence.step == 31)
         #expect((divergence.expected == nil) == recordedEnds && (divergence.found == nil) != recordedEnds)
         #expect("\(divergence)".contains((recordedEnds ? "recorded" : "this run") + ": the run had ended"))
     }
 
-    @Test("Entries are numbered from zero, one after another, and all of a short run are kept")
+    @Test("Entries are numbered from one, one after another, and all of a short run are kept")
     func numbering() throws {
         #expect(Trace(entries: try Self.trace().entries).droppedCount == 0)
-        #expect(try Self.trace().entries.map(\.step) == Array(0..<UInt64(try Self.trace().entries.count)))
+        #expect(try Self.trace().entries.map(\.step) == Array(1...UInt64(try Self.trace().entries.count)))
+    }
+
+    @Test("The event that a violation names is the one that showed it, by the trace's own number")
+    func violationNamesItsEvent() throws {
+        var settings = SimulationSettings(seed: 1)
+        settings.recordsTrace = true
+        let simulation = Simulation(settings)
+        let bus = MessageBus<Int>(simulation, name: "bus")
+        let sum = Box(0)
+        simulation.addProcess("adder") { context in
+            while true { sum.value += try await bus.receive(context).message }
+        }
+        simulation.properties.always("the sum stays below six") { PropertyVerdict(sum.value < 6) }
+        let report = simulation.run { context in
+            for number in 1...5 {
+                try bus.send(number, from: context, to: "adder")
+                try await context.sleep(for: .seconds(1))
+            }
+        }
+        let violation = try #require(report.violations.first)
+        let entries = try #require(report.trace).entries
+        let event = try #require(entries.first { $0.step == violation.step })
+        // One, two and three make six; the adder sees the third when it goes on.
+        #expect(event.at == violation.at && event == entries.last)
+        #expect(entries.filter { $0.what.hasPrefix("bus:") }.last?.what == "bus: driver > adder: 3")
+        #expect(violation.step == report.eventCount)
+        #expect("\(violation)".contains("event #\(event.step):") && "\(event)".hasPrefix("#\(event.step) "))
     }
 
     @Test("Recording changes nothing of a run")

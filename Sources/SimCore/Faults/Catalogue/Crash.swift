@@ -32,14 +32,14 @@ extension FaultDefinition {
 }
 
 extension FaultInjection {
-    /// Crashes each target and schedules its restart; healing restarts at once what is still down.
+    /// Crashes each target and schedules its restart; healing brings that forward for what is still down.
     fileprivate func crashTargets(hostDown: Bool) -> FaultDefinition.Healing? {
         let delay = Nanoseconds.milliseconds(parameter("restart_after"))
         var crashed: [ProcessID] = []
         for target in targets where takeDown(target, hostDown: hostDown) {
             tookEffect()
             crashed.append(target)
-            simulation.scheduleStart(of: target, at: simulation.now + delay)
+            simulation.scheduleRestart(of: target, at: simulation.now + delay)
         }
         return { restart(crashed) }
     }
@@ -49,9 +49,11 @@ extension FaultInjection {
         !simulation.faults.isSpared(target) && simulation.crash(target, hostDown: hostDown)
     }
 
-    /// Starts those that are still down. One that has been started meanwhile may have come to its own end, and has no reason
+    /// Starts those that are still down, by an event at this instant, so that a trace shows it. One that has been started meanwhile may have come to its own end, and has no reason
     /// to begin again.
     fileprivate func restart(_ targets: [ProcessID]) {
-        for target in targets where simulation.state(of: target) == .crashed { simulation.start(target) }
+        for target in targets where simulation.state(of: target) == .crashed {
+            simulation.scheduleRestart(of: target, at: simulation.now)
+        }
     }
 }

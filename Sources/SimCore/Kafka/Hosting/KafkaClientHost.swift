@@ -11,7 +11,8 @@ final class KafkaClientHost<Machine: ~Copyable>: EventHandler {
     private let step: (inout Machine, ClientEvent, Instant, inout [ClientEffect]) -> Void
     @exclusivity(unchecked) private var nextCall: Int64 = 0
     /// Calls under way: a client object has a handful.
-    @exclusivity(unchecked) private var calls: ContiguousArray<(id: CallID, waiter: WaiterID?, result: ClientResult?)> = []
+    @exclusivity(unchecked) private var calls: ContiguousArray<(id: CallID, waiter: WaiterID?, result: ClientResult?)> =
+        []
     /// Callbacks that the polling task is to run, in order.
     @exclusivity(unchecked) private(set) var callbacks: ContiguousArray<(RebalanceCallback, [TopicPartition])> = []
     @exclusivity(unchecked) private var isOver = false

@@ -9,6 +9,7 @@ public struct DecisionAddress: Hashable, Sendable, Codable {
     /// Zero for the first draw.
     public let index: UInt64
 
+    /// The address of the draw at that position of a stream.
     public init(stream: String, index: UInt64) {
         self.stream = stream
         self.index = index
@@ -17,8 +18,11 @@ public struct DecisionAddress: Hashable, Sendable, Codable {
 
 /// A decision as it was taken: `value` out of `0 ..< bound`.
 public struct RecordedDecision: Hashable, Sendable, Codable {
+    /// Which decision it was.
     public let address: DecisionAddress
+    /// How many values there were to choose from.
     public let bound: UInt64
+    /// What was chosen.
     public let value: UInt64
 }
 
@@ -38,6 +42,7 @@ public struct Decisions {
         @usableFromInline var drawCount: UInt64
     }
 
+    /// What every stream is seeded from, together with its name.
     public let seed: UInt64
     @usableFromInline var streams: ContiguousArray<Stream> = []
     private var names: [String] = []
@@ -50,6 +55,11 @@ public struct Decisions {
     /// Overrides that were used so far; one that names no decision of the run is reported by ``unusedOverrides``.
     private var usedOverrides: Set<DecisionAddress> = []
 
+    /// Decisions of a run.
+    ///
+    /// - Parameters:
+    ///   - isRecording: keeps each one, at some tens of bytes.
+    ///   - overrides: what to take instead of what is drawn; a value beyond the bound is cut to the highest there is.
     public init(seed: UInt64, isRecording: Bool = false, overrides: [DecisionAddress: UInt64] = [:]) {
         self.seed = seed
         self.isRecording = isRecording

@@ -5,8 +5,10 @@
 public struct SplitMix64: RandomNumberGenerator, Hashable, Sendable {
     @usableFromInline var state: UInt64
 
+    /// A generator at the beginning of its sequence.
     @inlinable public init(seed: UInt64) { state = seed }
 
+    /// The next 64 bits. The sequence repeats after 2^64 of them.
     @inlinable public mutating func next() -> UInt64 {
         state &+= 0x9E37_79B9_7F4A_7C15
         return Self.mixed(state)
@@ -29,7 +31,7 @@ public struct SplitMix64: RandomNumberGenerator, Hashable, Sendable {
 }
 
 /// FNV-1a over UTF-8, finished by a mix: a hash of names that is the same in every process, as `Hasher` is not.
-@usableFromInline func stableHash(_ text: String, seed: UInt64 = 0xCBF2_9CE4_8422_2325) -> UInt64 {
+@usableFromInline package func stableHash(_ text: String, seed: UInt64 = 0xCBF2_9CE4_8422_2325) -> UInt64 {
     var hash = seed
     for byte in text.utf8 { hash = (hash ^ UInt64(byte)) &* 0x0000_0100_0000_01B3 }
     return SplitMix64.mixed(hash)

@@ -66,8 +66,10 @@ public struct EventQueue<Payload: BitwiseCopyable>: ~Copyable {
     @inlinable public var popped: Handle { _popped }
     @usableFromInline var _popped = Handle(index: .max, generation: 0)
 
+    /// Whether no event is pending.
     @inlinable public var isEmpty: Bool { levels == 0 }
 
+    /// An empty queue with room for so many events; it grows when there are more.
     public init(minimumCapacity: Int = 64) {
         capacity = Swift.max(1, minimumCapacity)
         nodes = .allocate(capacity: capacity)

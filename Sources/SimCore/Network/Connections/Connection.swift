@@ -43,6 +43,7 @@ public enum ConnectionEnd: Hashable, Sendable {
 
 /// What the two ends of a transport's connections are told. Called synchronously, at the event's own time; it must not wait.
 public protocol ConnectionDelegate<Message>: AnyObject {
+    /// What the connections carry.
     associatedtype Message
     /// This end is open: for a client after the handshake, for a server when a client connects.
     func connectionOpened(_ connection: ConnectionID, side: ConnectionSide, peer: ProcessID)

@@ -26,6 +26,7 @@ public final class Transport<Message>: EventHandler, ConnectionBreaking, @unchec
         case giveUp = 9
     }
 
+    /// What traces call it.
     public let name: String
     /// Outlives its transports; read for every message, which a checked reference would count twice.
     unowned(unsafe) let simulation: Simulation
@@ -65,6 +66,7 @@ public final class Transport<Message>: EventHandler, ConnectionBreaking, @unchec
         crashWatch.watch(process, simulation)
     }
 
+    /// Lets a process accept no further connection; those that are open stay so.
     public func stopListening(_ process: ProcessID) { listeners[process] = nil }
 
     /// Begins to connect. The delegate hears of the outcome: opened, or ended with refused or timed out.
@@ -120,6 +122,7 @@ public final class Transport<Message>: EventHandler, ConnectionBreaking, @unchec
 
     // MARK: Events
 
+    /// Moves what is under way on a connection; the simulation calls it.
     public func handle(_ event: KernelEvent) { takeIn(event) }
 
     private func take(_ event: KernelEvent) {
@@ -147,6 +150,7 @@ public final class Transport<Message>: EventHandler, ConnectionBreaking, @unchec
         }
     }
 
+    /// The event in words, for a trace.
     public func describe(_ event: KernelEvent) -> String {
         let id = ConnectionID(word: event.first)
         guard table.contains(id) else { return "\(name): a connection that is over" }

@@ -74,7 +74,7 @@ struct DecodedTransaction {
 
 /// What all slots have still to hand out, in commit order. Shared by them, each with its own place in it.
 struct DecodedLog {
-    private var transactions = PostgresQueue<DecodedTransaction>()
+    private var transactions = FIFOQueue<DecodedTransaction>()
     /// Number of the first that is kept; numbers grow by one.
     private(set) var firstNumber: UInt64 = 0
 

@@ -14,7 +14,7 @@ struct RunningTransactionsRecord {
 
 /// The records that some slot may still come by, in the order of the WAL.
 struct RunningTransactionsLog {
-    private var records = PostgresQueue<RunningTransactionsRecord>()
+    private var records = FIFOQueue<RunningTransactionsRecord>()
     /// Number of the first that is kept; numbers grow by one.
     private var firstNumber: UInt64 = 0
 

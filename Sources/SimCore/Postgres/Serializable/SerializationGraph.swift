@@ -36,7 +36,7 @@ struct SerializationGraph {
 
     private(set) var nodes: ContiguousArray<Node> = []
     private var freeNodes: ContiguousArray<Int> = []
-    private var committed = PostgresQueue<Int>()
+    private var committed = FIFOQueue<Int>()
     private var active: ContiguousArray<Int> = []
     private var nodeOfCommit: [UInt64: Int] = [:]
     private var readers = ReadLockTable()

@@ -19,7 +19,7 @@ public struct PostgresServer: ~Copyable, Sendable {
     var freeSessions: ContiguousArray<Int> = []
     var sessionOfConnection: [PostgresConnectionID: Int] = [:]
     /// Sessions whose wait is over, in the order in which it ended.
-    var runnable = PostgresQueue<Int>()
+    var runnable = FIFOQueue<Int>()
     var availability = Availability.running
 
     // Transactions.
@@ -29,19 +29,19 @@ public struct PostgresServer: ~Copyable, Sendable {
     /// Snapshots that outlive a statement: the oldest of them keeps dead versions from being freed.
     var heldSnapshots: ContiguousArray<HeldSnapshot> = []
     /// Rows with versions to free once no snapshot sees them, in the order of the sequence that replaced them.
-    var garbage = PostgresQueue<Garbage>()
+    var garbage = FIFOQueue<Garbage>()
 
     /// Reads, writes and their conflicts among SERIALIZABLE transactions.
     var serialization = SerializationGraph()
 
     var wal = WriteAheadLog()
     /// Commit records not yet durable everywhere they must be, in the order of their LSNs.
-    var recentCommits = PostgresQueue<PostgresCommitRecord>()
+    var recentCommits = FIFOQueue<PostgresCommitRecord>()
     /// Emptied lists of released commit records, to be filled again.
     var spareChanges: [ContiguousArray<LoggedChange>] = []
     var isWALWriterScheduled = false
     /// Transactions that have an id, oldest first; those that have ended are dropped when they come to the front.
-    var openTransactions = PostgresQueue<OpenTransaction>()
+    var openTransactions = FIFOQueue<OpenTransaction>()
     /// Counts connections, so that the newest is known.
     var openedCount: UInt64 = 0
 
@@ -56,7 +56,7 @@ public struct PostgresServer: ~Copyable, Sendable {
     // Streaming replication.
     var standby: StandbyLink?
     /// Sessions whose commit waits for the standby, in the order of their commit records.
-    var standbyWaiters = PostgresQueue<Int>()
+    var standbyWaiters = FIFOQueue<Int>()
     /// Grows with each promotion.
     public internal(set) var timeline: UInt32 = 1
 

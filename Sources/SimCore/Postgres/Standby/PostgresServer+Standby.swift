@@ -80,7 +80,7 @@ extension PostgresServer {
             "canceling wait for synchronous replication due to user request: the transaction has already committed "
             + "locally, but might not have been replicated to the standby"
         let waiters = standbyWaiters
-        standbyWaiters = PostgresQueue()
+        standbyWaiters = FIFOQueue()
         for index in 0..<waiters.count where waiters[index] != session { standbyWaiters.append(waiters[index]) }
         finishCommit(session)
     }

@@ -59,9 +59,9 @@ extension PostgresServer {
             undo(commit)
         }
         decodedCommitCount = min(decodedCommitCount, recentCommits.count)
-        runnable = PostgresQueue()
-        standbyWaiters = PostgresQueue()
-        openTransactions = PostgresQueue()
+        runnable = FIFOQueue()
+        standbyWaiters = FIFOQueue()
+        openTransactions = FIFOQueue()
         slotCreations = []
         runningCheckpoint = nil
         isWALWriterScheduled = false

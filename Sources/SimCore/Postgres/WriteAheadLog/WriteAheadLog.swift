@@ -15,7 +15,7 @@ struct WriteAheadLog {
     /// What the running sync will make durable; `nil` when none runs.
     private(set) var syncTarget: LSN?
     /// Sessions that wait for a sync, in the order of their commit records.
-    var committers = PostgresQueue<Int>()
+    var committers = FIFOQueue<Int>()
 
     /// Adds a record of that size and returns its position.
     mutating func append(byteCount: Int) -> LSN {
@@ -42,7 +42,7 @@ struct WriteAheadLog {
         insertLSN = position
         flushedLSN = position
         syncTarget = nil
-        committers = PostgresQueue()
+        committers = FIFOQueue()
     }
 
     /// About what a row costs in a record.

@@ -1,5 +1,6 @@
 /// One thing wrong with a history, with the transactions that show it.
 public struct Anomaly: Hashable, Sendable {
+    /// What sort of anomaly it is.
     public let kind: AnomalyKind
     /// Those concerned; those of a cycle in its order.
     public let transactions: [HistoryTransaction]

@@ -14,6 +14,9 @@ public struct AnomalyFinder: Sendable {
     /// Whether cycles may contain the order of real time, and be reported as kinds of their own.
     public var includesRealtime: Bool
 
+    /// A finder with these bounds.
+    ///
+    /// - Precondition: at least one example of a kind is looked for.
     public init(maximumPerKind: Int = 100, includesRealtime: Bool = true) {
         precondition(maximumPerKind > 0, "at most \(maximumPerKind) anomalies of a kind is no search")
         self.maximumPerKind = maximumPerKind

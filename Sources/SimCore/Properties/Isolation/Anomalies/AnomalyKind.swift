@@ -35,10 +35,13 @@ public enum AnomalyKind: String, Hashable, Sendable, CaseIterable, Codable {
     case incompatibleOrder = "incompatible-order"
     /// As ``g0`` with the order of real time in the cycle; likewise below.
     case g0Realtime = "G0-realtime"
+    /// ``g1c`` with the order of real time in the cycle.
     case g1cRealtime = "G1c-realtime"
     /// A transaction did not see what one had committed that completed before it was invoked.
     case gSingleRealtime = "G-single-realtime"
+    /// ``gNonadjacent`` with the order of real time in the cycle.
     case gNonadjacentRealtime = "G-nonadjacent-realtime"
+    /// ``g2Item`` with the order of real time in the cycle.
     case g2ItemRealtime = "G2-item-realtime"
 }
 

@@ -2,14 +2,20 @@ public import Ports
 
 /// Whether a history keeps what PostgreSQL promises at an isolation level.
 public struct IsolationVerdict: Sendable {
+    /// What the history was judged by.
     public let level: IsolationLevel
+    /// Transactions in it, whatever their outcome.
     public let transactionCount: Int
+    /// Those that are known to have committed.
     public let committedCount: Int
     /// What must not happen at that level, and did.
     public let forbidden: [Anomaly]
     /// What the level allows, and happened.
     public let allowed: [Anomaly]
 
+    /// Judges a history. Near linear in it.
+    ///
+    /// - Throws: ``HistoryError`` when it cannot be one.
     public init(
         _ history: History, at level: IsolationLevel, finder: AnomalyFinder = AnomalyFinder()
     ) throws(HistoryError) {

@@ -4,6 +4,7 @@
 /// Transactions that are known to have aborted have no edges. Near linear in the history: each step gives at most one edge of
 /// each kind, but for the appends to a list that no read saw, which each follow every read of the list's last known state.
 public struct DependencyGraph: Sendable {
+    /// Its nodes, as they were given.
     public let transactions: [HistoryTransaction]
     /// Grouped by source, in order of ``DependencyKind``; at most one of each kind between two transactions.
     public let dependencies: [TransactionDependency]

@@ -12,9 +12,11 @@ public enum DependencyKind: String, Hashable, Sendable, CaseIterable {
 
 /// An edge of the dependency graph: ``source`` comes before ``target``.
 public struct TransactionDependency: Hashable, Sendable {
+    /// Why the one comes before the other.
     public let kind: DependencyKind
     /// Position of the earlier transaction in ``DependencyGraph/transactions``.
     public let source: Int
+    /// Position of the later transaction there.
     public let target: Int
     /// The list concerned; `nil` for ``DependencyKind/realtime``.
     public let key: Int64?

@@ -1,12 +1,16 @@
 /// A transaction of a history: its invocation and its completion taken together.
 public struct HistoryTransaction: Hashable, Sendable {
+    /// How it ended, as far as its client knows.
     public enum Outcome: String, Hashable, Sendable {
+        /// It is known to have taken effect, or to have had none.
         case committed, aborted
         /// It may have committed; a read of what it appended proves that it did.
         case unknown
     }
 
+    /// The thread of a client that ran it.
     public let process: Int
+    /// How it ended.
     public let outcome: Outcome
     /// With what was read when it committed; reads of any other transaction are `nil`.
     public let operations: [ListOperation]
@@ -20,6 +24,7 @@ public struct HistoryTransaction: Hashable, Sendable {
 }
 
 extension HistoryTransaction: CustomStringConvertible {
+    /// Its name, process, outcome and steps on one line.
     public var description: String {
         let steps = operations.map(\.description).joined(separator: ", ")
         return "\(name) (process \(process), \(outcome.rawValue)): \(steps)"
@@ -28,12 +33,18 @@ extension HistoryTransaction: CustomStringConvertible {
 
 /// A sequence of operations that cannot be a history, so that nothing can be concluded from it.
 public enum HistoryError: Error, Hashable, Sendable, CustomStringConvertible {
+    /// A transaction ends that its process has not begun.
     case completionWithoutInvocation(index: Int, process: Int)
+    /// A process begins a transaction while another of its own is open.
     case invocationBeforeCompletion(index: Int, process: Int, openSince: Int)
+    /// Two appends to one list have the same element.
     case appendedTwice(index: Int, key: Int64, element: Int64)
+    /// A transaction ends with other steps than it began with.
     case completionOfAnotherTransaction(index: Int, process: Int)
+    /// A transaction committed, and what it read is not said.
     case unknownRead(index: Int, key: Int64)
 
+    /// Which operation it is, what is wrong with it, and what was expected.
     public var description: String {
         switch self {
         case .completionWithoutInvocation(let index, let process):

@@ -47,9 +47,12 @@ struct ListAppendTable {
 
 /// The database answered what no isolation level explains.
 public enum ListAppendError: Error, Hashable, Sendable, CustomStringConvertible {
+    /// A list's row was there and then was not, though nothing deletes rows.
     case rowVanished(key: Int64)
+    /// A list's row holds something else.
     case notAList(key: Int64)
 
+    /// Which list, and what was found.
     public var description: String {
         switch self {
         case .rowVanished(let key):

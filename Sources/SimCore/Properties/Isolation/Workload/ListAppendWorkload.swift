@@ -6,15 +6,20 @@ public import Ports
 /// A few lists are in use at a time, so that transactions meet; one that has had its share of appends is followed by a new
 /// one, so that reads stay short and a history costs what is proportional to its length.
 public struct ListAppendWorkload: Sendable {
+    /// The level at which all of them run.
     public var isolation: IsolationLevel
+    /// How many are drawn.
     public var transactionCount: Int
+    /// How many run at once, each on a connection of its own.
     public var sessionCount = 8
     /// Steps of a transaction: at least one, at most so many.
     public var stepCountLimit = 4
     /// Lists in use at a time.
     public var activeListCount = 4
+    /// Appends after which a list is followed by a new one.
     public var appendsPerList = 16
 
+    /// So many transactions at one level; the other numbers are as usual.
     public init(isolation: IsolationLevel, transactionCount: Int) {
         self.isolation = isolation
         self.transactionCount = transactionCount
