@@ -52,6 +52,7 @@ struct FaultTests {
         Case("long-transaction", in: "postgres-failover", targets: databases, lasting: .seconds(5)),
         Case("wal-cap", in: "postgres-failover", targets: databases),
         Case("connection-exhaustion", in: "postgres-failover", targets: databases, lasting: .seconds(3)),
+        Case("privilege-loss", in: "postgres-failover", targets: databases, lasting: .seconds(2)),
         Case("connector-restart", in: "postgres-failover", targets: relays),
         Case("two-relays", in: "postgres-failover", targets: relays, lasting: .seconds(5)),
         Case("re-snapshot", in: "postgres-failover", targets: relays),

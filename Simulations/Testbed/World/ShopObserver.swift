@@ -18,6 +18,7 @@ final class ShopObserver: EventHandler, @unchecked Sendable {
     private var positions: [TopicPartition: Int64] = [:]
     private let changes: Dependency
     private var reportedCount = 0
+    private(set) var losses = ShopLosses()
 
     init(_ simulation: Simulation, kafka: SimulatedKafkaCluster, books: GatewayProvider.Books) {
         self.simulation = simulation
@@ -37,6 +38,24 @@ final class ShopObserver: EventHandler, @unchecked Sendable {
             judge.observe(rows.map { CommittedChange(service, table: $0.table, old: $0.old, new: $0.new) })
             if judge.violations.count > reportedCount { changes.changed() }
         }
+    }
+
+    /// Takes note of records that an unclean election has lost.
+    func observeLoss(of records: [ConsumerRecord], in partition: TopicPartition) {
+        guard topics.contains(partition.topic) else { return }
+        losses.recordCount += Int64(records.count)
+        for record in records { judge.noteLoss(record) }
+        // What comes in their place has their offsets.
+        if let first = records.first { positions[partition] = min(positions[partition] ?? 0, first.offset) }
+    }
+
+    /// Takes note of transactions that a failover has lost, the newest first.
+    func observeLoss(of transactions: [[SimulatedPostgres.DurableChange]], at service: ShopServiceName) {
+        losses.commitCount += Int64(transactions.count)
+        for rows in transactions {
+            judge.noteLoss(rows.map { CommittedChange(service, table: $0.table, old: $0.old, new: $0.new) })
+        }
+        if judge.violations.count > reportedCount { changes.changed() }
     }
 
     func observe(_ promise: OrderHistory.Promise, order: UniqueID) { judge.collector.observe(promise, order: order) }
