@@ -25,6 +25,16 @@ struct ScenarioTests {
         #expect(finished == Int64(Self.orderCount), "every order comes: \(report.figures)")
     }
 
+    static let debeziumCases =
+        (1...2).map { Case(scenario: "calm", seed: $0) } + (1...6).map { Case(scenario: "default", seed: $0) }
+
+    @Test("Every property holds with Debezium in the place of the relay", arguments: debeziumCases)
+    func everyPropertyHoldsWithDebezium(_ one: Case) throws {
+        let scenario = try ShopRuns.scenario(one.scenario, orders: Self.orderCount, publisher: .debezium)
+        let report = try ShopRuns.run(scenario, seed: one.seed)
+        #expect(report.run.held, "\(report)")
+    }
+
     @Test("The same seed gives the same trace hash, and another seed another", arguments: ["calm", "default"])
     func seedDecidesEverything(scenario name: String) throws {
         let scenario = try ShopRuns.scenario(name, orders: 5)

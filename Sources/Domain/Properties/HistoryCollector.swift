@@ -94,14 +94,17 @@ public struct HistoryCollector: Sendable {
         update(orderID) { $0.promises.append(promise) }
     }
 
-    /// Notes what a subscriber received. Where orders are remembered, observations come as things happen, so what a
-    /// subscriber is told of has been observed as committed before.
-    public mutating func observe(_ sighting: OrderHistory.Sighting, order orderID: UniqueID) {
-        update(orderID) { [remembersOrders] history in
+    /// Notes what a subscriber received.
+    ///
+    /// - Parameter isCommitted: whether the database has now what the subscriber was told of; asked when that was not observed
+    ///   before. Who cannot look at the same moment says yes.
+    public mutating func observe(
+        _ sighting: OrderHistory.Sighting, order orderID: UniqueID, isCommitted: () -> Bool = { true }
+    ) {
+        update(orderID) { history in
             history.sightings.append(sighting)
-            guard remembersOrders else { return }
             let committed = sighting.stream == .order ? history.steps : history.notifications
-            if !committed.contains(where: { $0.id == sighting.id && $0.status == sighting.status }) {
+            if !committed.contains(where: { $0.id == sighting.id && $0.status == sighting.status }), !isCommitted() {
                 history.prematureSightings.append(sighting)
             }
         }

@@ -82,9 +82,9 @@ extension Broker {
     }
 
     /// What the groups that it coordinates have committed for a partition of a topic that they subscribe to; `nil` for one
-    /// that has committed nothing.
+    /// that has committed nothing. One that has lost its members may want the topic again when they are back.
     func committedOffsets(of partition: PartitionID, in topic: String) -> [Int64?] {
-        groups.groups.filter { group in group.subscribedTopics.contains(topic) }.map {
+        groups.groups.filter { $0.subscribedTopics.contains(topic) || $0.subscribedTopics.isEmpty }.map {
             $0.offset(of: partition)?.offset
         }
     }
