@@ -39,6 +39,8 @@ package struct PlantedMistakes: OptionSet, Hashable, Sendable {
     package static let serializationFailureSkipped = PlantedMistakes(rawValue: 1 << 15)
     /// The relay confirms its position before the records are acknowledged.
     package static let positionConfirmedBeforeProduce = PlantedMistakes(rawValue: 1 << 16)
+    /// A relay that makes a lost slot anew goes on from there, without the outbox's rows from before.
+    package static let noSnapshotAfterSlotLoss = PlantedMistakes(rawValue: 1 << 17)
 
     /// Every mistake with the name that the testbed's table gives it, in a fixed order.
     package static let named: [(name: String, mistake: PlantedMistakes)] = [
@@ -59,5 +61,6 @@ package struct PlantedMistakes: OptionSet, Hashable, Sendable {
         ("dead-letter-skips", .deadLetterSkips),
         ("serialization-failure-skipped", .serializationFailureSkipped),
         ("position-confirmed-before-produce", .positionConfirmedBeforeProduce),
+        ("no-snapshot-after-slot-loss", .noSnapshotAfterSlotLoss),
     ]
 }

@@ -60,7 +60,7 @@ final class TestShop {
             relaySettings.mistakes = settings.mistakes
             let relay = OutboxRelay(settings: relaySettings, streams: database, ports: ports(database))
             let session = try await relay.open()
-            try await relay.publishSnapshot(session.producer)
+            if let snapshot = session.dueSnapshot { try await relay.publishSnapshot(snapshot, session.producer) }
             relays.append((relay, session))
         }
     }

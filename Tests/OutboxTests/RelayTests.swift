@@ -49,7 +49,7 @@ import Testing
         /// Opens the relay, and publishes the snapshot if one is due, as `run` does.
         func open() async throws -> OutboxRelay.Session {
             let session = try await relay.open()
-            if session.needsSnapshot { try await relay.publishSnapshot(session.producer) }
+            if let snapshot = session.dueSnapshot { try await relay.publishSnapshot(snapshot, session.producer) }
             return session
         }
     }
@@ -127,7 +127,7 @@ import Testing
             let versions = shop.published.filter { $0.key == order }.compactMap(\.version)
             #expect(versions == versions.sorted())
         }
-        #expect(!(try await shop.relay.open().needsSnapshot))
+        #expect(try await shop.relay.open().dueSnapshot == nil)
     }
 
     @Test("A crash between slot and snapshot repeats the snapshot")
@@ -135,7 +135,7 @@ import Testing
         let shop = Shop()
         try await shop.write("a")
         let session = try await shop.relay.open()
-        #expect(session.needsSnapshot)
+        #expect(session.dueSnapshot != nil)
         _ = try await shop.open()
         #expect(shop.published.map(\.key) == ["a"])
     }
@@ -191,6 +191,23 @@ import Testing
         try await shop.relay.publishOnce(&session)
         #expect(shop.published.map(\.key).sorted { $0! < $1! } == ["a", "b"])
         #expect(shop.log.lines.contains { $0.contains("lost its log") })
+    }
+
+    @Test("A relay that lost its slot cannot call complete the snapshot that another relay has still to publish")
+    func supersededSnapshot() async throws {
+        let shop = Shop()
+        try await shop.write("a")
+        let first = try await shop.relay.open()
+        shop.database.loseSlot("relay")
+        let second = try await shop.relay.open()
+        #expect(second.dueSnapshot != first.dueSnapshot)
+        await #expect(throws: SnapshotSuperseded.self) {
+            try await shop.relay.publishSnapshot(try #require(first.dueSnapshot), first.producer)
+        }
+        // The second relay dies before its own: the next has to publish what it did not.
+        #expect(try await shop.relay.open().dueSnapshot == second.dueSnapshot)
+        try await shop.relay.publishSnapshot(try #require(second.dueSnapshot), second.producer)
+        #expect(try await shop.relay.open().dueSnapshot == nil)
     }
 
     @Test("Deletes of the janitor are not published, but are confirmed")

@@ -44,6 +44,30 @@ struct ReplicationSlotTests {
         }
     }
 
+    @Test("A slot that is being created is there and active until it is consistent, even when its creator is gone")
+    func slotInCreation() {
+        let host = server()
+        let open = host.session()
+        open.begin()
+        open.run(Accounts.insert(1))
+        let creator = host.session()
+        let create = PostgresRequest.replication(.createSlot(name: "relay", tables: ["accounts"]))
+        creator.send(create)
+        #expect(creator.isWaiting)
+        // A backend that waits for transactions does not look at its connection.
+        creator.close()
+        #expect(slot(host)?.isActive == true)
+        #expect(slot(host)?.confirmedFlushLSN == .zero)
+        let next = host.session()
+        #expect(next.send(create)?.sqlState == .duplicateObject)
+        #expect(next.send(.replication(.start(slot: "relay", from: nil, credit: 1)))?.sqlState == .objectInUse)
+        #expect(next.send(.replication(.dropSlot(name: "relay")))?.sqlState == .objectInUse)
+        open.commit()
+        #expect(slot(host)?.isActive == false)
+        #expect(next.send(.replication(.start(slot: "relay", from: nil, credit: 1)))?.error == nil)
+        #expect(slot(host)?.isActive == true)
+    }
+
     @Test("Whole transactions are handed out in the order of their commits, never aborted ones")
     func commitOrder() {
         let host = server()

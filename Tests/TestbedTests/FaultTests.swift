@@ -52,6 +52,7 @@ struct FaultTests {
         Case("long-transaction", in: "postgres-failover", targets: databases, lasting: .seconds(5)),
         Case("wal-cap", in: "postgres-failover", targets: databases),
         Case("connection-exhaustion", in: "postgres-failover", targets: databases, lasting: .seconds(3)),
+        Case("privilege-loss", in: "postgres-failover", targets: databases, lasting: .seconds(2)),
         Case("connector-restart", in: "postgres-failover", targets: relays),
         Case("two-relays", in: "postgres-failover", targets: relays, lasting: .seconds(5)),
         Case("re-snapshot", in: "postgres-failover", targets: relays),
@@ -89,5 +90,40 @@ struct FaultTests {
         let report = try ShopRuns.run(scenario, seed: 1, schedule: [fault])
         #expect(report.run.faults.first?.effectCount == 0)
         #expect(report.run.held, "\(report)")
+    }
+
+    /// Faults of one kind in a scenario that allows losses.
+    struct Loss: Sendable, CustomTestStringConvertible {
+        let scenario: String
+        let schedule: [ScheduledFault]
+        let figure: String
+        var testDescription: String { scenario }
+    }
+
+    static let losses = [
+        Loss(
+            scenario: "lossy-election",
+            schedule: [("kafka-1", 14), ("kafka-2", 45)].map {
+                ScheduledFault(
+                    "kafka-unclean-election", at: .seconds($0.1), duration: .seconds(20), targets: [$0.0])
+            }, figure: "lost records"),
+        Loss(
+            scenario: "lossy-failover",
+            schedule: [("postgres-order", 20), ("postgres-inventory", 35), ("postgres-order", 50)].map {
+                ScheduledFault(
+                    "postgres-failover", at: .seconds($0.1), duration: .zero, targets: [$0.0],
+                    parameters: ["lag": 5_000])
+            }, figure: "lost transactions"),
+    ]
+
+    @Test("Where losses are allowed the run says what was lost, and everything else holds", arguments: losses)
+    func lossesAreReported(_ loss: Loss) throws {
+        let report = try ShopRuns.run(
+            try ShopRuns.scenario(loss.scenario, orders: 40), seed: 1, schedule: loss.schedule)
+        #expect(report.run.held, "\(report)")
+        func figure(_ name: String) -> Int64 { report.figures.first { $0.name == name }?.value ?? 0 }
+        #expect(figure(loss.figure) > 0)
+        #expect(figure("orders with losses") > 0)
+        #expect(figure("violations that losses account for") > 0, "the loss has consequences, which are known as such")
     }
 }

@@ -7,10 +7,13 @@ enum ShopRuns {
     private static let log = Result { try PurchaseLog.bundled() }
 
     /// A scenario of few orders, so that a debug build gets through tens of seeds.
-    static func scenario(_ name: String, orders orderCount: Int, bug: String? = nil) throws -> Scenario {
+    static func scenario(
+        _ name: String, orders orderCount: Int, bug: String? = nil, publisher: ShopPublisher = .relay
+    ) throws -> Scenario {
         guard let entry = ShopScenarios.named(name) else { throw UnknownScenario(name: name) }
         var options = ShopOptions(log: try log.get())
         options.orderCount = orderCount
+        options.publisher = publisher
         if let bug { try ShopBugs.plant(bug, into: &options) }
         return ShopScenarios.make(entry, options)
     }

@@ -14,6 +14,7 @@ enum BugsCommand: Command {
           --only NAME[,..]     these mistakes only
           --cpu-seconds N      how long each is looked for (default 60)
           --json               print one JSON object a line
+          --markdown           print two tables: what found each mistake, and what each property found
 
         Exit codes: 0 every mistake was found, 1 one was not, 2 wrong usage.
         """
@@ -39,17 +40,20 @@ enum BugsCommand: Command {
     static func run(_ arguments: Arguments) throws -> ExitCode {
         var arguments = arguments
         let isJSON = arguments.takeFlag("--json")
+        let isMarkdown = arguments.takeFlag("--markdown")
         let limit = try arguments.takeInteger("--cpu-seconds", in: 1...86_400) ?? 60
         let bugs = try chosen(try arguments.takeValue("--only"))
         try arguments.finish()
-        if !isJSON { StandardOutput.print("\(pad("mistake", 38))\(pad("found by", 18))\(pad("seeds", 7))CPU s") }
+        let isText = !isJSON && !isMarkdown
+        if isText { StandardOutput.print("\(pad("mistake", 38))\(pad("found by", 18))\(pad("seeds", 7))CPU s") }
         var findings: [Finding] = []
         for bug in bugs {
             let finding = try search(bug, cpuSeconds: Double(limit))
-            isJSON ? printJSON(finding) : printText(finding)
+            if isJSON { printJSON(finding) } else if isText { printText(finding) }
             findings.append(finding)
         }
-        if !isJSON { printProperties(findings) }
+        if isText { printProperties(findings) }
+        if isMarkdown { printMarkdown(findings) }
         return findings.allSatisfy { $0.seed != nil } ? .held : .violated
     }
 
@@ -114,6 +118,23 @@ enum BugsCommand: Command {
         if let violation = finding.violation { object["violation"] = violation.message }
         if let replay = finding.replay { object["replay"] = replay }
         JSONLine.print(object)
+    }
+
+    private static func printMarkdown(_ findings: [Finding]) {
+        StandardOutput.print("| mistake | scenario, orders | found by | seeds | CPU seconds |\n|-|-|-|-|-|")
+        for finding in findings {
+            let by = finding.properties.isEmpty ? "**not found**" : finding.properties.joined(separator: ", ")
+            let place = "\(finding.bug.scenario), \(finding.bug.orderCount)"
+            let seconds = String(format: "%.1f", finding.cpuSeconds)
+            StandardOutput.print("| `\(finding.bug.name)` | \(place) | \(by) | \(finding.seedCount) | \(seconds) |")
+        }
+        StandardOutput.print("\n| property | failed on |\n|-|-|")
+        for property in ShopProperty.allCases {
+            let names = findings.filter { $0.properties.contains(property.rawValue) }.map { "`\($0.bug.name)`" }
+            StandardOutput.print(
+                "| \(property.rawValue) | \(names.isEmpty ? "none: **not known to work**" : names.joined(separator: ", ")) |"
+            )
+        }
     }
 
     /// Which mistakes each property noticed; one that noticed none is not known to work.

@@ -100,11 +100,35 @@ struct Customer {
                 group.addTask { try await pay(paymentID, of: orderID, key: "pay-\(number)-b") }
                 try await group.waitForAll()
             }
+        case .lastMoment:
+            guard let left = try await timeLeft(for: paymentID) else { return }
+            // Where the request meets the sweep: while it travels, or while the gateway thinks.
+            try await context.sleep(for: left - plan.hesitation / 50)
+            try await pay(paymentID, of: orderID, key: "pay-\(number)")
         case .late:
             // Past the deadline, often before the sweeper has come by.
             try await context.sleep(for: .seconds(61) + plan.hesitation * 20)
             try await pay(paymentID, of: orderID, key: "pay-\(number)")
         }
+    }
+
+    /// How long the payment may still be paid, as the shop says; `nil` when it does not say, or no longer.
+    private func timeLeft(for paymentID: String) async throws -> Nanoseconds? {
+        guard let response = try await attempt(payments, HTTPRequest(.get, "/payments/\(paymentID)"), limit: 10),
+            let text = response.json?["expiredAt"]?.stringValue, let timeOfDay = Self.timeOfDay(text)
+        else { return nil }
+        let left = (timeOfDay - context.clock.now.nanosecondsSinceEpoch % Self.day + Self.day) % Self.day
+        return left > Self.day / 2 ? nil : Nanoseconds(left)
+    }
+
+    private static let day = Nanoseconds.hours(24).rawValue
+
+    /// Reads the time from `1970-01-01T10:30:00.000000Z`, in nanoseconds.
+    private static func timeOfDay(_ text: String) -> Int64? {
+        guard let time = text.split(separator: "T").last?.dropLast() else { return nil }
+        let parts = time.split { $0 == ":" || $0 == "." }.compactMap { Int64($0) }
+        guard parts.count == 4 else { return nil }
+        return ((parts[0] * 60 + parts[1]) * 60 + parts[2]) * 1_000_000_000 + parts[3] * 1_000
     }
 
     private func pay(_ paymentID: String, of orderID: UniqueID, key: String) async throws {

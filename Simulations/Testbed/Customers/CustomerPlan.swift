@@ -8,6 +8,8 @@ struct CustomerPlan: Sendable {
         case prompt
         /// Twice at the same time, as an impatient double click does.
         case twice
+        /// When the deadline is due, or within some milliseconds of it.
+        case lastMoment
         /// After the payment has expired.
         case late
         case never
@@ -38,14 +40,18 @@ struct CustomerPlan: Sendable {
     let hesitation: Nanoseconds
 
     /// Draws a plan for an order of that many pieces.
+    ///
+    /// - Parameter lastMomentPercent: how many of a hundred pay just before the deadline.
     static func draw(
-        pieceCount: Int32, catalogue: [Product], _ stream: DecisionStreamID, _ decisions: inout Decisions
+        pieceCount: Int32, catalogue: [Product], lastMomentPercent: UInt64, _ stream: DecisionStreamID,
+        _ decisions: inout Decisions
     ) -> CustomerPlan {
         let payment: Payment =
             switch decisions.draw(stream, below: 100) {
             case 0..<3: .late
             case 3..<6: .never
             case 6..<10: .twice
+            case 10..<10 + lastMomentPercent: .lastMoment
             default: .prompt
             }
         let cancellation: Cancellation =

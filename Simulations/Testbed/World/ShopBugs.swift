@@ -1,3 +1,4 @@
+import Domain
 import Outbox
 
 /// A mistake that can be planted in the shop or its configuration, and where it is looked for.
@@ -55,6 +56,12 @@ package enum ShopBugs {
         ShopBug(.deadLetterSkips, "later events of an order overtake one that is parked"),
         ShopBug(.serializationFailureSkipped, "a database error that asks for a retry counts as an answer"),
         ShopBug(.positionConfirmedBeforeProduce, "the slot is confirmed before the records are acknowledged"),
+        ShopBug(.noSnapshotAfterSlotLoss, "a slot that was lost is made anew, and what it had not sent is forgotten"),
+        ShopBug("relay-omits-unread-types", "the relay leaves out events that no service reads") { options in
+            // Whoever reads the topics later misses them; today nobody does, so only the log shows it.
+            options.omittedEventTypes = ShopEventType.allCases
+                .filter { type in !ShopServiceName.allCases.contains { $0.handles(type) } }.map(\.rawValue)
+        },
         ShopBug("unclean-election", "a replica outside the ISR may lead, and one replica is enough") {
             $0.allowsUncleanElection = true
             $0.minimumInSyncReplicas = 1

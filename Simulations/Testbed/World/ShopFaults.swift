@@ -13,6 +13,11 @@ package enum ShopFaults: String, Sendable, CaseIterable {
     /// Restarts, doubles and snapshots of the relays.
     case cdc
     case upgrade
+    /// Elections that lose what was committed: for scenarios that allow losses.
+    case uncleanElections
+
+    /// What a scenario that promises no loss may draw.
+    package static let withinTolerance = allCases.filter { $0 != .uncleanElections }
 
     private static let relayProcesses = ["order", "payment", "inventory", "shipping"].map { RelayFaults.name(of: $0) }
 
@@ -32,11 +37,15 @@ package enum ShopFaults: String, Sendable, CaseIterable {
                 .init("gateway-timeout-with-effect"), .init("gateway-duplicate-callback"), .init("gateway-refusals"),
                 .init("crash", pool: ["gateway"]),
             ]
+        case .cdc where world.options.publisher == .debezium:
+            // A second relay and a snapshot on demand are faults of the Outbox library's relay.
+            return [.init("connector-restart", pool: Self.relayProcesses)]
         case .cdc:
             return [
                 .init("connector-restart", pool: Self.relayProcesses), .init("two-relays", pool: Self.relayProcesses),
                 .init("re-snapshot", pool: Self.relayProcesses),
             ]
+        case .uncleanElections: return [.init("kafka-unclean-election", pool: brokers)]
         case .upgrade:
             // Where it is all there is, it comes in every run.
             let isTheTopic = !world.options.faults.contains(.services)
@@ -81,6 +90,7 @@ package enum ShopFaults: String, Sendable, CaseIterable {
             .init("slot-loss", pool: databases), .init("slot-rewind", pool: databases, targetCountLimit: 3),
             .init("long-transaction", pool: databases), .init("wal-cap", pool: databases),
             .init("connection-exhaustion", pool: databases, targetCountLimit: 2),
+            .init("privilege-loss", pool: databases),
         ] + withStandby
     }
 

@@ -18,6 +18,8 @@ final class ShopObserver: EventHandler, @unchecked Sendable {
     private var positions: [TopicPartition: Int64] = [:]
     private let changes: Dependency
     private var reportedCount = 0
+    private(set) var losses = ShopLosses()
+    private var orderDatabase: SimulatedPostgres?
 
     init(_ simulation: Simulation, kafka: SimulatedKafkaCluster, books: GatewayProvider.Books) {
         self.simulation = simulation
@@ -33,14 +35,43 @@ final class ShopObserver: EventHandler, @unchecked Sendable {
     /// Follows a service's database.
     func watch(_ server: SimulatedPostgres, service name: String) {
         let service = ShopServiceName.allCases.first { $0.name == name }!
+        if service == .order { orderDatabase = server }
         server.onDurableCommit = { [unowned self] rows in
             judge.observe(rows.map { CommittedChange(service, table: $0.table, old: $0.old, new: $0.new) })
             if judge.violations.count > reportedCount { changes.changed() }
         }
     }
 
+    /// Takes note of records that an unclean election has lost.
+    func observeLoss(of records: [ConsumerRecord], in partition: TopicPartition) {
+        guard topics.contains(partition.topic) else { return }
+        losses.recordCount += Int64(records.count)
+        for record in records { judge.noteLoss(record) }
+        // What comes in their place has their offsets.
+        if let first = records.first { positions[partition] = min(positions[partition] ?? 0, first.offset) }
+    }
+
+    /// Takes note of transactions that a failover has lost, the newest first.
+    func observeLoss(of transactions: [[SimulatedPostgres.DurableChange]], at service: ShopServiceName) {
+        losses.commitCount += Int64(transactions.count)
+        for rows in transactions {
+            judge.noteLoss(rows.map { CommittedChange(service, table: $0.table, old: $0.old, new: $0.new) })
+        }
+        if judge.violations.count > reportedCount { changes.changed() }
+    }
+
     func observe(_ promise: OrderHistory.Promise, order: UniqueID) { judge.collector.observe(promise, order: order) }
-    func observe(_ sighting: OrderHistory.Sighting, order: UniqueID) { judge.collector.observe(sighting, order: order) }
+
+    func observe(_ sighting: OrderHistory.Sighting, order: UniqueID) {
+        // What a commit waits for a standby with is visible after a crash, and not known as durable yet.
+        judge.collector.observe(sighting, order: order) { [orderDatabase] in
+            typealias Steps = OrderStepsTable
+            return orderDatabase?.visibleRows(of: Steps.table.name).contains {
+                $0.uuid(Steps.orderID) == order && $0.int64(Steps.version) == sighting.id
+                    && $0.text(Steps.status) == sighting.status.rawValue
+            } ?? true
+        }
+    }
 
     /// Looks at the provider's entry after it changed.
     func observeCapture(_ entry: GatewayProvider.Entry) {

@@ -40,11 +40,20 @@ package struct ShopOptions: Sendable {
     package var instanceCount: Int? = 1
     /// Whether databases have a standby; `nil`: each seed draws none or a synchronous one.
     package var standby: Standby? = Standby.none
+    /// How often overdue payments are looked for; `nil`: each seed draws it.
+    package var expirySweepInterval: Nanoseconds? = .seconds(15)
+    /// Of a hundred customers, how many pay just before the deadline; `nil`: each seed draws it.
+    package var lastMomentPercent: UInt64? = 2
+    /// Types of events that the relay does not publish: a planted mistake.
+    var omittedEventTypes: [String] = []
     /// A mistake to be planted.
     package var mistakes: PlantedMistakes = []
     /// Mistakes of the cluster's configuration.
     package var allowsUncleanElection = false
     package var minimumInSyncReplicas = 2
+    /// Whether faults may lose what was acknowledged. Then it has to be proven what was lost, and of all other orders every
+    /// property has to hold.
+    package var allowsLosses = false
     /// When finished orders are judged and forgotten; `nil` for the protocol's default.
     package var archiveRetention: Nanoseconds?
     /// How long topics keep events: shorter where finished orders are forgotten.
@@ -72,6 +81,16 @@ package struct ShopOptions: Sendable {
 
     func standby(_ simulation: Simulation) -> Standby {
         standby ?? (simulation.knob("standby", in: 0...3) == 3 ? .synchronous : .none)
+    }
+
+    /// From the protocol's default down to where every deadline meets a sweep.
+    func expirySweepInterval(_ simulation: Simulation) -> Nanoseconds {
+        let drawn: [Nanoseconds] = [.seconds(15), .seconds(5), .seconds(1), .milliseconds(200)]
+        return expirySweepInterval ?? drawn[Int(simulation.knob("expiry_sweep", in: 0...3))]
+    }
+
+    func lastMomentPercent(_ simulation: Simulation) -> UInt64 {
+        lastMomentPercent ?? UInt64(simulation.knob("last_moment_percent", in: 0...20))
     }
 
     func faultGap(_ simulation: Simulation) -> Nanoseconds {

@@ -14,10 +14,12 @@ package enum ShopScenarios {
     package static let entries: [Entry] = [
         Entry(name: "calm", summary: "the whole shop without faults") { $0.faults = [] },
         Entry(name: "default", summary: "the whole shop under all faults, a different set of them for each seed") {
-            $0.faults = ShopFaults.allCases
+            $0.faults = ShopFaults.withinTolerance
             $0.faultGap = nil
             $0.instanceCount = nil
             $0.standby = nil
+            $0.expirySweepInterval = nil
+            $0.lastMomentPercent = nil
         },
         Entry(name: "kafka-chaos", summary: "brokers and controller crash, freeze and lose power") {
             $0.faults = [.kafka]
@@ -44,6 +46,23 @@ package enum ShopScenarios {
             options.faults = [.upgrade, .cdc]
             options.safetyPhase = .seconds(90)
             options.orderSpacing = max(options.orderSpacing, .seconds(80) / Int64(options.orderCount))
+        },
+        Entry(
+            name: "lossy-election",
+            summary: "brokers that lead alone are lost, and replicas that are behind take over: says what is lost"
+        ) {
+            $0.faults = [.uncleanElections]
+            $0.allowsUncleanElection = true
+            $0.minimumInSyncReplicas = 1
+            $0.allowsLosses = true
+        },
+        Entry(
+            name: "lossy-failover",
+            summary: "databases fail over to standbys that are behind: says what is lost"
+        ) {
+            $0.faults = [.postgres, .cdc]
+            $0.standby = .asynchronous
+            $0.allowsLosses = true
         },
     ]
 
@@ -89,6 +108,13 @@ extension ShopWorld {
             ("rejected", Int64(memory.rejectedCount)), ("unanswered", Int64(memory.unansweredCount)),
         ]
         for status in memory.outcomes.keys.sorted() { figures.append((status.lowercased(), memory.outcomes[status]!)) }
+        if observer.losses.recordCount + observer.losses.commitCount > 0 {
+            figures += [
+                ("lost records", observer.losses.recordCount), ("lost transactions", observer.losses.commitCount),
+                ("orders with losses", Int64(observer.judge.ordersWithLosses.count)),
+                ("violations that losses account for", Int64(observer.judge.excusedViolations.count)),
+            ]
+        }
         for property in ShopProperty.allCases {
             let count = observer.judge.violations.count { $0.property == property }
             if count > 0 { figures.append(("violations of \(property.rawValue)", Int64(count))) }

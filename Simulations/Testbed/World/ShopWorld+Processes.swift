@@ -12,6 +12,7 @@ extension ShopWorld {
         if isNext { settings.consumerLoop.ignoredEventTypes = [NextRelease.eventType] }
         settings.mistakes = options.mistakes
         settings.gatewayHorizon = .minutes(2)
+        settings.expirySweepInterval = options.expirySweepInterval(simulation)
         if let retention = options.archiveRetention {
             settings.archiveRetention = retention
             settings.idempotencyRetention = retention
@@ -67,6 +68,22 @@ extension ShopWorld {
         }
     }
 
+    /// A service for the operator's hand: it runs nothing by itself.
+    func operatorsService(_ context: ProcessContext, _ name: String) -> any ShopService {
+        let ports = ports(context, database: name)
+        let settings = settings(place: "operator", isNext: false)
+        switch name {
+        case OrderService.name: return OrderService(ports, settings: settings)
+        case PaymentService.name:
+            let gateway = HTTPPaymentGateway(http.client(context, to: simulation.process(named: "gateway")!))
+            return PaymentService(ports, gateway: gateway, settings: settings)
+        case InventoryService.name: return InventoryService(ports, settings: settings)
+        case ShippingService.name: return ShippingService(ports, settings: settings)
+        case NotificationService.name: return NotificationService(ports, settings: settings)
+        default: preconditionFailure("there is no service '\(name)'")
+        }
+    }
+
     func addRelays() {
         for name in Self.serviceNames where name != "notification" {
             for place in [RelayFaults.name(of: name), RelayFaults.secondName(of: name)] {
@@ -78,6 +95,7 @@ extension ShopWorld {
                     }
                     var settings = OutboxRelaySettings(slotName: Operator.slot(of: name))
                     settings.mistakes = options.mistakes
+                    settings.omittedEventTypes = options.omittedEventTypes
                     let streams = WatchedChangeStreams(
                         base: SimulatedChangeStreams(databases[name]!, context: context), context: context,
                         watch: relayWatch)
@@ -98,6 +116,10 @@ extension ShopWorld {
         try router.place(OutboxTable.debeziumFieldPlacement)
         router.expandsJSON = true
         settings.outboxRouter = router
+        settings.snapshotMode = .whenNeeded
+        settings.snapshotOrders[OutboxTable.table.name] = [
+            OutboxTable.aggregateID.name, OutboxTable.aggregateVersion.name,
+        ]
         settings.heartbeatInterval = .seconds(10)
         settings.pollInterval = .milliseconds(50)
         settings.offsetTopic = "connect-offsets-\(service)"
@@ -154,7 +176,8 @@ extension ShopWorld {
             while true {
                 let arrival = try await arrivals.take(context)
                 let plan = CustomerPlan.draw(
-                    pieceCount: arrival.pieceCount, catalogue: catalogue, plans, &simulation.decisions)
+                    pieceCount: arrival.pieceCount, catalogue: catalogue,
+                    lastMomentPercent: options.lastMomentPercent(simulation), plans, &simulation.decisions)
                 let visit = Customer(
                     context: context, orders: clients.orders, payments: clients.payments, items: clients.items,
                     memory: memory, observer: observer, number: arrival.number, plan: plan)

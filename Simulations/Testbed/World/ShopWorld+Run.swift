@@ -20,6 +20,8 @@ extension ShopWorld {
         while !simulation.faults.areHealed, !options.faults.isEmpty { try await context.sleep(for: .seconds(1)) }
         try await settle(context)
         observer.finish(await lags(context))
+        // What went wrong is said before what did not come of it.
+        try await context.sleep(for: .milliseconds(1))
         if openVisitCount > 0 {
             simulation.fail(
                 .liveness, "the customers", "\(openVisitCount) of them have not seen the end of their orders")
@@ -28,6 +30,7 @@ extension ShopWorld {
 
     private var openVisitCount: Int {
         options.orderCount - memory.finishedCount - memory.rejectedCount - memory.unansweredCount
+            - (options.allowsLosses ? lostVisitCount : 0)
     }
 
     /// When what is not finished is judged as it is, so that a run which misses its bound says what it lacks.

@@ -44,13 +44,19 @@ final class ShopWorld: @unchecked Sendable {
         operations = Operator(simulation)
         addDatabases()
         registerFaults()
-        // No more than replication is made for: what is acknowledged is to be there at the end.
-        if !options.allowsUncleanElection {
+        if options.allowsLosses {
+            watchLosses()
+        } else if !options.allowsUncleanElection {
+            // No more than replication is made for: what is acknowledged is to be there at the end.
             simulation.faults.spare { [unowned self] in !kafka.toleratesUncleanStop(of: $0) }
         }
         addServices()
         addRelays()
-        operations.addProcess { [unowned self] context, name in ports(context, database: name).database }
+        operations.addProcess(
+            database: { [unowned self] in ports($0, database: $1).database },
+            slots: options.publisher == .relay
+                ? nil : { [unowned self] in SimulatedChangeStreams(databases[$1]!, context: $0) },
+            service: { [unowned self] in operatorsService($0, $1) })
         addGateway()
         addCustomers()
     }

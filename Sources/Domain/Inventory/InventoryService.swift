@@ -6,7 +6,7 @@ public struct InventoryService: ShopService {
     public static let name = "inventory"
     public static let defaultPort = 8084
     public static let schema = Schema(
-        name: name, version: 1,
+        name: name, version: 2,
         tables: [ItemsTable.table, RestocksTable.table, ReservationsTable.table, IdempotencyTable.table]
             + OutboxSchema.tables)
     public static let producedTopics = AggregateType.topics(AggregateType.inventory)

@@ -12,8 +12,8 @@ struct FeedSubscribers: Sendable {
         hub.publish(row, to: row.uuid(FeedTable.orderID))
     }
 
-    func subscribe(toOrder orderID: UniqueID?) -> SubscriberHub<Row>.Subscription {
-        hub.subscribe(to: orderID ?? Self.wholeFeed)
+    func subscribe(toOrder orderID: UniqueID?, seen position: Int64) -> SubscriberHub<Row>.Subscription {
+        hub.subscribe(to: orderID ?? Self.wholeFeed, seen: position)
     }
 
     func unsubscribe(_ subscription: SubscriberHub<Row>.Subscription) { hub.unsubscribe(subscription) }

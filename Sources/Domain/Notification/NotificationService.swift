@@ -6,7 +6,7 @@ public struct NotificationService: ShopService {
     public static let name = "notification"
     public static let defaultPort = 8088
     public static let schema = Schema(
-        name: name, version: 1,
+        name: name, version: 2,
         tables: [FeedTable.table, FeedLengthTable.table, IdempotencyTable.table] + OutboxSchema.tables)
     /// Only dead letters: the service announces nothing of its own.
     public static let producedTopics: [String] = []
@@ -118,7 +118,7 @@ struct NotificationHTTP: HTTPHandler {
         return HTTPResponse(
             200,
             body: .events { [orderID] sink in
-                let subscription = subscribers.subscribe(toOrder: orderID)
+                let subscription = subscribers.subscribe(toOrder: orderID, seen: lastSeen)
                 defer { subscribers.unsubscribe(subscription) }
                 var stream = FeedStream(
                     orderID: orderID, lastPosition: lastSeen, runner: runner, settings: settings,

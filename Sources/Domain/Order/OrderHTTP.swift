@@ -69,7 +69,7 @@ struct OrderHTTP: HTTPHandler {
         return HTTPResponse(
             200,
             body: .events { sink in
-                let subscription = subscribers.subscribe(to: orderID)
+                let subscription = subscribers.subscribe(to: orderID, seen: lastSeen)
                 defer { subscribers.unsubscribe(subscription) }
                 var stream = OrderStream(
                     orderID: orderID, lastVersion: lastSeen, runner: commands.runner, subscription: subscription)

@@ -6,7 +6,7 @@ public struct OrderService: ShopService {
     public static let name = "order"
     public static let defaultPort = 8086
     public static let schema = Schema(
-        name: name, version: 1,
+        name: name, version: 2,
         tables: [
             OrdersTable.table, OrderItemsTable.table, OrderStepsTable.table, ItemPricesTable.table,
             IdempotencyTable.table,

@@ -6,7 +6,7 @@ public struct PaymentService: ShopService {
     public static let name = "payment"
     public static let defaultPort = 8085
     public static let schema = Schema(
-        name: name, version: 1,
+        name: name, version: 2,
         tables: [PaymentsTable.table, GatewayAttemptsTable.table, IdempotencyTable.table] + OutboxSchema.tables)
     public static let producedTopics = AggregateType.topics(AggregateType.payment)
     public static let consumedTopics = [AggregateType.topic(AggregateType.order)]

@@ -19,7 +19,7 @@ public struct HistoryCollector: Sendable {
     private var orderOfPayment: [UniqueID: UniqueID] = [:]
     /// Request keys seen so far, by a fingerprint, and the orders that they placed.
     private var requestKeys = KeyIndex()
-    private var orderOfRequestKey: [UniqueID] = []
+    private var orderOfRequestKey: [UniqueID?] = []
     private let remembersOrders: Bool
     /// Orders of which the present transaction applied events, and how many.
     private var applied: [(order: UniqueID, count: Int)] = []
@@ -95,8 +95,45 @@ public struct HistoryCollector: Sendable {
     }
 
     /// Notes what a subscriber received.
-    public mutating func observe(_ sighting: OrderHistory.Sighting, order orderID: UniqueID) {
-        update(orderID) { $0.sightings.append(sighting) }
+    ///
+    /// - Parameter isCommitted: whether the database has now what the subscriber was told of; asked when that was not observed
+    ///   before. Who cannot look at the same moment says yes.
+    public mutating func observe(
+        _ sighting: OrderHistory.Sighting, order orderID: UniqueID, isCommitted: () -> Bool = { true }
+    ) {
+        update(orderID) { history in
+            history.sightings.append(sighting)
+            let committed = sighting.stream == .order ? history.steps : history.notifications
+            if !committed.contains(where: { $0.id == sighting.id && $0.status == sighting.status }), !isCommitted() {
+                history.prematureSightings.append(sighting)
+            }
+        }
+    }
+
+    /// Takes back a change that was noted as committed and is lost all the same. An order that lost something cannot be
+    /// judged any more; this keeps others from being judged by it.
+    ///
+    /// - Returns: the order that the row belonged to, if it belonged to one.
+    mutating func undo(_ change: CommittedChange) -> UniqueID? {
+        guard let row = change.new ?? change.old else { return nil }
+        switch change.table {
+        case OrdersTable.table.name:
+            if change.old == nil, let position = requestKeys.position(of: Self.fingerprint(ofKeyOf: row)) {
+                orderOfRequestKey[position] = nil
+            }
+            return row.uuid(OrdersTable.id)
+        case OutboxTable.table.name: return UniqueID(row.text(OutboxTable.aggregateID))
+        case InboxTable.table.name: return UniqueID(row.text(InboxTable.aggregateID))
+        case ParkedEventsTable.table.name: return UniqueID(row.text(ParkedEventsTable.aggregateID))
+        case OrderStepsTable.table.name: return row.uuid(OrderStepsTable.orderID)
+        case OrderItemsTable.table.name: return row.uuid(OrderItemsTable.orderID)
+        case PaymentsTable.table.name: return row.uuid(PaymentsTable.orderID)
+        case GatewayAttemptsTable.table.name: return row.uuid(GatewayAttemptsTable.orderID)
+        case ReservationsTable.table.name: return row.uuid(ReservationsTable.orderID)
+        case ShipmentsTable.table.name: return row.uuid(ShipmentsTable.orderID)
+        case FeedTable.table.name: return row.uuid(FeedTable.orderID)
+        default: return nil
+        }
     }
 
     // MARK: Results
@@ -151,17 +188,23 @@ public struct HistoryCollector: Sendable {
     }
 
     private mutating func observeRequestKey(_ order: Row) {
-        let key = order.text(OrdersTable.requestKey)
         let id = order.uuid(OrdersTable.id)
-        guard !key.isEmpty else { return }
-        let fingerprint = RequestFingerprint.of(text: key)
+        guard !order.text(OrdersTable.requestKey).isEmpty else { return }
+        let fingerprint = Self.fingerprint(ofKeyOf: order)
         guard let position = requestKeys.position(of: fingerprint) else {
             requestKeys.append(fingerprint)
             orderOfRequestKey.append(id)
             return
         }
-        let twin = orderOfRequestKey[position]
-        if twin != id { update(id) { $0.twins.append(twin) } }
+        if let twin = orderOfRequestKey[position] {
+            if twin != id { update(id) { $0.twins.append(twin) } }
+        } else {
+            orderOfRequestKey[position] = id
+        }
+    }
+
+    private static func fingerprint(ofKeyOf order: Row) -> UniqueID {
+        RequestFingerprint.of(text: order.text(OrdersTable.requestKey))
     }
 
     private mutating func observePayment(_ change: CommittedChange) {

@@ -16,6 +16,11 @@ public enum NotificationProperty {
             let committed = stream == .order ? history.steps : history.notifications
             if let objection = objection(seen, committed) { report("\(stream) subscriber \(subscriber) \(objection)") }
         }
+        for sighting in history.prematureSightings {
+            report(
+                "\(sighting.stream) subscriber \(sighting.subscriber) saw \(sighting.status.rawValue) with id "
+                    + "\(sighting.id) before it was committed")
+        }
         if isQuiescent, let objection = feedObjection(history) { report(objection) }
         return violations
     }

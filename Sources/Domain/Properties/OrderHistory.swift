@@ -118,6 +118,8 @@ public struct OrderHistory: Sendable {
     public var notifications: [Step] = []
     public var promises: [Promise] = []
     public var sightings: [Sighting] = []
+    /// Sightings that came before what they tell of was committed; known only where both are observed as they happen.
+    public var prematureSightings: [Sighting] = []
     /// Orders that the same request placed before; there must be none.
     public var twins: [UniqueID] = []
 

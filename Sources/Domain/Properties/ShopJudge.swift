@@ -1,3 +1,6 @@
+import Outbox
+public import Ports
+
 /// Judges a run of the shop by all its properties, as it goes along or at its end.
 ///
 ///     var judge = ShopJudge()
@@ -9,6 +12,10 @@ public struct ShopJudge: Sendable {
     public var collector: HistoryCollector
     /// What did not hold so far.
     public private(set) var violations: [Violation] = []
+    /// What did not hold of orders of which something was lost that is allowed to be: see ``noteLoss(_:)``.
+    public private(set) var excusedViolations: [Violation] = []
+    /// Orders of which something that was committed or acknowledged is proven to be lost.
+    public private(set) var ordersWithLosses: Set<UniqueID> = []
     /// Orders that were judged and forgotten.
     public private(set) var judgedOrderCount = 0
 
@@ -21,11 +28,39 @@ public struct ShopJudge: Sendable {
             stock.observe(change)
             collector.observe(change)
         }
-        violations += stock.endTransaction()
+        judge(stock.endTransaction())
         collector.endTransaction()
         for history in collector.takeFinished() {
             judgedOrderCount += 1
-            violations += Self.violations(of: history)
+            judge(Self.violations(of: history))
+        }
+    }
+
+    /// Notes that a committed record of the log is gone. What does not hold of its order from now on is accounted for by that.
+    public mutating func noteLoss(_ record: ConsumerRecord) {
+        let headers = EnvelopeHeaders(record)
+        if let id = (headers.aggregateID ?? record.key).flatMap({ UniqueID($0) }) { ordersWithLosses.insert(id) }
+    }
+
+    /// Notes that a committed transaction is gone: takes it back, and excuses the orders that it was about.
+    ///
+    /// - Parameter transaction: its changes in their order. Of several transactions the newest comes first.
+    public mutating func noteLoss(_ transaction: [CommittedChange]) {
+        for change in transaction.reversed() {
+            stock.undo(change)
+            if let id = collector.undo(change) { ordersWithLosses.insert(id) }
+        }
+        judge(stock.endTransaction())
+    }
+
+    /// Keeps apart what a loss accounts for. Items are no orders: whatever is lost, stock has to add up.
+    private mutating func judge(_ found: [Violation]) {
+        for violation in found {
+            if let subject = violation.subject, ordersWithLosses.contains(subject) {
+                excusedViolations.append(violation)
+            } else {
+                violations.append(violation)
+            }
         }
     }
 
@@ -37,20 +72,22 @@ public struct ShopJudge: Sendable {
         let open = collector.open
         for history in open {
             if history.order != nil { judgedOrderCount += 1 }
-            violations += Self.violations(of: history)
+            judge(Self.violations(of: history))
         }
         // What did not come about is often the consequence of what went wrong, which is named first.
-        for history in open { violations += LivenessProperty.violations(history) }
-        violations += LivenessProperty.violations(lags: lags, backlogs: backlogs)
+        for history in open { judge(LivenessProperty.violations(history)) }
+        judge(LivenessProperty.violations(lags: lags, backlogs: backlogs))
     }
 
     /// Whether every order that is known is finished, as far as liveness goes.
-    public var isQuiet: Bool { collector.open.allSatisfy { LivenessProperty.violations($0).isEmpty } }
+    public var isQuiet: Bool {
+        collector.open.allSatisfy { ordersWithLosses.contains($0.id) || LivenessProperty.violations($0).isEmpty }
+    }
 
     /// What keeps the orders that are known from being finished, a line each: their states, and the events that wait to be
     /// published or applied.
     public var unfinished: [String] {
-        collector.open.flatMap { history in
+        collector.open.filter { !ordersWithLosses.contains($0.id) }.flatMap { history in
             let rest = LivenessProperty.violations(history)
             guard !rest.isEmpty else { return [String]() }
             return (rest + OutboxToLogProperty.violations(history) + EffectProperty.violations(history))

@@ -42,6 +42,23 @@ public struct StockAccumulator: Sendable {
         }
     }
 
+    /// Takes back a change that was noted as committed and is lost all the same, as by a failover to a standby that lacks it.
+    public mutating func undo(_ change: CommittedChange) {
+        guard change.service == .inventory else { return }
+        switch change.table {
+        case ItemsTable.table.name: if let old = change.old { observeItem(old) }
+        case RestocksTable.table.name:
+            if let new = change.new, change.old == nil {
+                hold(new.uuid(RestocksTable.itemID)) { $0.expectedStocked -= new.int64(RestocksTable.quantity) }
+            }
+        case ReservationsTable.table.name:
+            guard let new = change.new else { return }
+            count(new, sign: -1)
+            if let old = change.old { count(old, sign: 1) }
+        default: break
+        }
+    }
+
     /// Judges the items that the transaction touched.
     public mutating func endTransaction() -> [Violation] {
         if touched.isEmpty { return [] }

@@ -17,8 +17,9 @@ final class SubscriberHub<Change: Sendable>: Sendable {
         for subscription in waiting { subscription.push(change) }
     }
 
-    func subscribe(to key: UniqueID) -> Subscription {
-        let subscription = Subscription(key: key)
+    /// - Parameter version: what the stream has seen before, by its `Last-Event-ID`.
+    func subscribe(to key: UniqueID, seen version: Int64) -> Subscription {
+        let subscription = Subscription(key: key, seen: version)
         subscriptions.withLock { $0[key, default: []].append(subscription) }
         return subscription
     }
@@ -51,9 +52,12 @@ final class SubscriberHub<Change: Sendable>: Sendable {
         }
 
         let key: UniqueID
-        private let state = Mutex(State())
+        private let state: Mutex<State>
 
-        init(key: UniqueID) { self.key = key }
+        init(key: UniqueID, seen version: Int64) {
+            self.key = key
+            state = Mutex(State(lastSeenVersion: version))
+        }
 
         /// Waits for news.
         ///

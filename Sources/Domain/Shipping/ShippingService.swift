@@ -6,7 +6,7 @@ public struct ShippingService: ShopService {
     public static let name = "shipping"
     public static let defaultPort = 8087
     public static let schema = Schema(
-        name: name, version: 1,
+        name: name, version: 2,
         tables: [
             ShipmentsTable.table, IdempotencyTable.table,
         ] + OutboxSchema.tables)

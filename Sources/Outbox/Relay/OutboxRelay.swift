@@ -41,7 +41,7 @@ public struct OutboxRelay: Sendable {
     private func relay(_ didProgress: () -> Void) async throws {
         var session = try await open()
         do {
-            if session.needsSnapshot { try await publishSnapshot(session.producer) }
+            if let snapshot = session.dueSnapshot { try await publishSnapshot(snapshot, session.producer) }
             while true {
                 try Task.checkCancellation()
                 try await publishOnce(&session)
@@ -57,19 +57,20 @@ public struct OutboxRelay: Sendable {
     struct Session {
         let stream: any ChangeStream
         let producer: any EventProducer
-        let needsSnapshot: Bool
+        /// The snapshot that has to be published before anything else; `nil` when the last is complete.
+        let dueSnapshot: UniqueID?
         var lastConfirmation: Instant
         var router: OutboxRouter
     }
 
     func open() async throws -> Session {
-        let needsSnapshot = try await prepareSlot()
+        let dueSnapshot = try await prepareSlot()
         let stream = try await streams.open(settings.slotName, from: nil)
         do {
             let producer = try await ports.eventLog.makeProducer(producerSettings)
             return Session(
-                stream: stream, producer: producer, needsSnapshot: needsSnapshot,
-                lastConfirmation: ports.clock.monotonicNow, router: OutboxRouter(mistakes: settings.mistakes))
+                stream: stream, producer: producer, dueSnapshot: dueSnapshot,
+                lastConfirmation: ports.clock.monotonicNow, router: OutboxRouter(settings))
         } catch {
             await stream.close()
             throw error
@@ -118,35 +119,52 @@ public struct OutboxRelay: Sendable {
 
     /// Makes sure that the slot exists and can be read.
     ///
-    /// - Returns: whether rows committed before it existed are still to be published. That is written down before a slot
-    ///   is created, so a crash at any point here repeats the snapshot instead of losing it.
-    private func prepareSlot() async throws -> Bool {
+    /// A new slot's snapshot is asked for when the old slot is gone and the new one is not there yet. So a crash at any point
+    /// repeats the snapshot instead of losing it, and who reads the demand and then gets hold of a slot has one that is
+    /// younger than the demand: its snapshot misses nothing.
+    ///
+    /// - Returns: the snapshot that is due, if rows committed before the slot existed are still to be published.
+    private func prepareSlot() async throws -> UniqueID? {
         let slot = try await streams.slot(settings.slotName)
         if let slot, slot.status != .lost {
-            let state = Select(from: RelayTable.table, where: [RelayTable.slotName == .text(settings.slotName)])
-            let row = try await ports.database.executeAtomically([.select(state)])[0].rows.first
-            return !(row?.bool(RelayTable.isSnapshotComplete) ?? false)
+            let row = try await ports.database.executeAtomically([RelayTable.select(slot: settings.slotName)])[0]
+                .rows.first
+            guard let row else { return try await demandSnapshot() }
+            if row.bool(RelayTable.isSnapshotComplete) { return nil }
+            guard case .uuid(let token) = row[RelayTable.snapshotToken] else { return try await demandSnapshot() }
+            return token
         }
         if slot != nil {
             ports.log.log(
                 .error, "slot lost its log, publishing the outbox from its table",
                 [LogField("slot", settings.slotName)])
+            try await streams.dropSlot(settings.slotName)
         }
-        try await markSnapshot(complete: false)
-        if slot != nil { try await streams.dropSlot(settings.slotName) }
+        let token = try await demandSnapshot()
+        if slot != nil, settings.mistakes.contains(.noSnapshotAfterSlotLoss) { try await completeSnapshot(token) }
         do {
             try await streams.createSlot(
                 settings.slotName, tables: [OutboxTable.table.name, RelayTable.table.name])
         } catch let error as DatabaseError where error.sqlState == .duplicateObject {
             // Another relay was faster; it or this one publishes the snapshot.
         }
-        return true
+        return slot != nil && settings.mistakes.contains(.noSnapshotAfterSlotLoss) ? nil : token
+    }
+
+    private func demandSnapshot() async throws -> UniqueID {
+        let token = ports.identifiers.next()
+        _ = try await ports.database.executeAtomically([
+            RelayTable.demandSnapshot(token, slot: settings.slotName, at: ports.clock.now)
+        ])
+        return token
     }
 
     /// Publishes what the outbox holds, in the order of each aggregate's events. What the stream brings again is a
     /// duplicate, which the inboxes absorb.
-    func publishSnapshot(_ producer: any EventProducer) async throws {
-        var router = OutboxRouter(mistakes: settings.mistakes)
+    ///
+    /// - Throws: ``SnapshotSuperseded`` when another one was asked for meanwhile: the slot that this one goes with is lost.
+    func publishSnapshot(_ token: UniqueID, _ producer: any EventProducer) async throws {
+        var router = OutboxRouter(settings)
         var lastAggregateID: String?
         var pageRowCount = settings.snapshotPageRowCount
         while true {
@@ -160,11 +178,19 @@ public struct OutboxRelay: Sendable {
                     continue
                 }
             }
-            if !whole.isEmpty { _ = try await producer.send(whole.map { router.record($0) }) }
+            let published = whole.filter(router.isPublished)
+            if !published.isEmpty { _ = try await producer.send(published.map { router.record($0) }) }
             lastAggregateID = whole.last?.text(OutboxTable.aggregateID) ?? lastAggregateID
             if rows.count < pageRowCount { break }
         }
-        try await markSnapshot(complete: true)
+        try await completeSnapshot(token)
+    }
+
+    private func completeSnapshot(_ token: UniqueID) async throws {
+        let completed = try await ports.database.executeAtomically([
+            RelayTable.completeSnapshot(token, slot: settings.slotName, at: ports.clock.now)
+        ])
+        if completed[0].affectedRowCount == 0 { throw SnapshotSuperseded(slotName: settings.slotName) }
     }
 
     private func snapshotPage(after aggregateID: String?, rowCount: Int) async throws -> [Row] {
@@ -174,9 +200,13 @@ public struct OutboxRelay: Sendable {
             limit: rowCount)
         return try await ports.database.executeAtomically([.select(page)])[0].rows
     }
+}
 
-    private func markSnapshot(complete isComplete: Bool) async throws {
-        let mark = RelayTable.setSnapshotComplete(isComplete, slot: settings.slotName, at: ports.clock.now)
-        _ = try await ports.database.executeAtomically([mark])
+/// A snapshot was published, and another had been asked for before it was done: this one's slot was lost meanwhile.
+struct SnapshotSuperseded: Error, CustomStringConvertible {
+    let slotName: String
+
+    var description: String {
+        "slot \(slotName) was made anew while its snapshot was published, so another snapshot is due; starting over"
     }
 }

@@ -17,6 +17,8 @@ public struct OutboxRelaySettings: Sendable {
     /// Idempotent, acks=all, at most five requests in flight: nothing else keeps order and loses nothing.
     public var producer: ProducerSettings
     package var mistakes: PlantedMistakes = []
+    /// Types of events that are left out: a mistake, since whoever reads a topic later may want them.
+    package var omittedEventTypes: [String] = []
 
     public init(slotName: String) {
         self.slotName = slotName

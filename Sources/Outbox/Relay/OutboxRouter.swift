@@ -3,17 +3,25 @@ import Ports
 /// Makes records of outbox rows exactly as Debezium's Outbox Event Router does with
 /// ``OutboxTable/debeziumFieldPlacement`` and `table.expand.json.payload=true`.
 struct OutboxRouter: Sendable {
-    var mistakes: PlantedMistakes = []
+    let mistakes: PlantedMistakes
+    let omittedEventTypes: [String]
     /// Topics by aggregate type; there are few.
     private var topics: [(aggregateType: String, topic: String)] = []
 
-    init(mistakes: PlantedMistakes = []) { self.mistakes = mistakes }
+    init(_ settings: OutboxRelaySettings = OutboxRelaySettings(slotName: "")) {
+        mistakes = settings.mistakes
+        omittedEventTypes = settings.omittedEventTypes
+    }
 
     /// The records of a transaction's outbox rows, in order. Deletes are dropped: they are the janitor's.
     mutating func append(_ transaction: CommittedTransaction, to records: inout [ProducerRecord]) {
         for event in transaction.changes where event.table == OutboxTable.table.name {
-            if case .insert(let row) = event.change { records.append(record(row)) }
+            if case .insert(let row) = event.change, isPublished(row) { records.append(record(row)) }
         }
+    }
+
+    func isPublished(_ row: Row) -> Bool {
+        omittedEventTypes.isEmpty || !omittedEventTypes.contains(row.text(OutboxTable.type))
     }
 
     /// Topic by aggregate type, key aggregate id, value payload, and the envelope as headers.

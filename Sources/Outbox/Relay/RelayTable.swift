@@ -9,6 +9,7 @@ public enum RelayTable {
         "outbox_relay",
         columns: [
             .column("slot_name", .text), .column("is_snapshot_complete", .bool), .column("beat_at", .timestamp),
+            .column("snapshot_token", .uuid, nullable: true),
         ],
         primaryKey: ["slot_name"])
 
@@ -16,14 +17,32 @@ public enum RelayTable {
     /// Whether everything committed before the slot existed has been published.
     public static let isSnapshotComplete = table.column("is_snapshot_complete")
     public static let beatAt = table.column("beat_at")
+    /// Names the snapshot that was last asked for: only who has made that one may call it complete.
+    public static let snapshotToken = table.column("snapshot_token")
 
-    static func setSnapshotComplete(_ isComplete: Bool, slot: String, at now: Instant) -> Statement {
+    /// Asks for a snapshot, and takes back whatever was said of earlier ones.
+    static func demandSnapshot(_ token: UniqueID, slot: String, at now: Instant) -> Statement {
         .insert(
             Insert(
-                into: table, rows: [[.text(slot), .bool(isComplete), .timestamp(now)]],
+                into: table, rows: [[.text(slot), .bool(false), .timestamp(now), .uuid(token)]],
                 onConflict: .doUpdate(
-                    key: table.primaryKey, assignments: [.setExcluded(isSnapshotComplete), .setExcluded(beatAt)],
+                    key: table.primaryKey,
+                    assignments: [
+                        .setExcluded(isSnapshotComplete), .setExcluded(beatAt), .setExcluded(snapshotToken),
+                    ],
                     condition: [])))
+    }
+
+    /// Says that the snapshot is complete, unless another was asked for meanwhile: then no row is affected.
+    static func completeSnapshot(_ token: UniqueID, slot: String, at now: Instant) -> Statement {
+        .update(
+            Update(
+                table, set: [.set(isSnapshotComplete, .bool(true)), .set(beatAt, .timestamp(now))],
+                where: [slotName == .text(slot), snapshotToken == .uuid(token)]))
+    }
+
+    static func select(slot: String) -> Statement {
+        .select(Select(from: table, where: [slotName == .text(slot)]))
     }
 
     static func beat(slot: String, at now: Instant) -> Statement {

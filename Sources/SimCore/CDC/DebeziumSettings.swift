@@ -52,6 +52,10 @@ public struct DebeziumSettings: Sendable {
         }
     }
 
+    /// Columns that a snapshot reads a table in the order of, by table (`snapshot.select.statement.overrides` with ORDER BY);
+    /// otherwise that of its primary key.
+    public var snapshotOrders: [String: [String]] = [:]
+
     /// When a snapshot is taken.
     public enum SnapshotMode: String, Hashable, Sendable {
         /// When no offset is stored.

@@ -16,6 +16,13 @@ final class HTTPServerEnd: ConnectionDelegate, @unchecked Sendable {
     @exclusivity(unchecked) private var demand: WaiterID?
     /// Workers asked for and not yet started.
     @exclusivity(unchecked) private var wantedWorkers = 0
+    /// Tasks that write event streams, and which of their connections have ended since, with the time.
+    private var streams: [ConnectionID: UnsafeCurrentTask] = [:]
+    private var endedStreams: ContiguousArray<(connection: ConnectionID, at: Instant)> = []
+
+    /// How long a stream whose client is gone may take to find out by itself, as most do with the next event that they send.
+    /// Cancelling its task costs the task.
+    private static let streamEndDelay = Nanoseconds.seconds(1)
 
     init(_ http: SimulatedHTTP, context: ProcessContext, limits: HTTPEdgeLimits) {
         self.http = http
@@ -26,7 +33,18 @@ final class HTTPServerEnd: ConnectionDelegate, @unchecked Sendable {
     // MARK: Connections
 
     func connectionOpened(_ connection: ConnectionID, side: ConnectionSide, peer: ProcessID) {}
-    func connectionEnded(_ connection: ConnectionID, side: ConnectionSide, _ end: ConnectionEnd) {}
+
+    func connectionEnded(_ connection: ConnectionID, side: ConnectionSide, _ end: ConnectionEnd) {
+        let now = http.simulation.now
+        if streams[connection] != nil { endedStreams.append((connection, now)) }
+        var overdueCount = 0
+        while overdueCount < endedStreams.count, endedStreams[overdueCount].at + Self.streamEndDelay <= now {
+            // As the real servers do: a handler that waits for something to send would never know otherwise.
+            streams[endedStreams[overdueCount].connection]?.cancel()
+            overdueCount += 1
+        }
+        endedStreams.removeFirst(overdueCount)
+    }
 
     func connection(_ connection: ConnectionID, side: ConnectionSide, received message: HTTPWireMessage) {
         guard case .request(let request) = message else {
@@ -74,6 +92,8 @@ final class HTTPServerEnd: ConnectionDelegate, @unchecked Sendable {
             let response = await handler.respond(to: request.request)
             guard context.isAlive else { throw ProcessStopped(process: context.name) }
             await answer(response, on: request.connection)
+            // A task whose stream was cancelled stays cancelled, and is of no use for another request.
+            if Task.isCancelled { return }
         }
     }
 
@@ -85,7 +105,11 @@ final class HTTPServerEnd: ConnectionDelegate, @unchecked Sendable {
         http.transport.send(
             .streamOpened(status: response.status, headers: response.headers), on: connection, from: .server)
         do {
-            try await write(Sink(http: http, context: context, connection: connection))
+            try await withUnsafeCurrentTask { task in
+                streams[connection] = task
+                defer { streams[connection] = nil }
+                try await write(Sink(http: http, context: context, connection: connection))
+            }
             http.transport.send(.streamEnded, on: connection, from: .server)
         } catch {
             // The client is gone or the process has ended; either way nobody listens.

@@ -79,7 +79,9 @@ final class DebeziumTask: @unchecked Sendable {
         _ connector: inout DebeziumConnector, _ connection: PostgresClientConnection, _ producer: any EventProducer
     ) async throws {
         for (index, table) in settings.tables.enumerated() {
-            let order = table.primaryKey.columns.map { SortKey.ascending(table.columns[$0]) }
+            let order =
+                settings.snapshotOrders[table.name]?.map { SortKey.ascending(table.column($0)) }
+                ?? table.primaryKey.columns.map { SortKey.ascending(table.columns[$0]) }
             let reply = try await call(
                 .execute(
                     [.select(Select(from: table, orderedBy: order))], begin: index == 0 ? .repeatableRead : nil),

@@ -5,7 +5,10 @@ extension PostgresServer {
     ///
     /// - Returns: whether it is done; if not, the session waits.
     mutating func executeStatement(_ session: Int) throws(DatabaseError) -> Bool {
-        if !sessions[session].progress.isStarted { try prepareStatement(session) }
+        if !sessions[session].progress.isStarted {
+            if !revocations.isEmpty { try requirePrivilege(session) }
+            try prepareStatement(session)
+        }
         let statement = sessions[session].statements[sessions[session].statementIndex]
         let isDone =
             switch statement {

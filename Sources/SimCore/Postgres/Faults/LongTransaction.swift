@@ -13,8 +13,11 @@ extension PostgresFaults {
                 if let connection = server.openTransaction(injection.id) { open.append((server, connection)) }
             }
             return {
-                for (server, connection) in open where server.isDisturbable {
-                    for _ in 0..<server.endTransaction(connection) { injection.tookEffect() }
+                // An event of the server's own: one that is frozen notices when it goes on, one that is down has forgotten.
+                for (server, connection) in open {
+                    server.schedule(
+                        .longTransactionEnd, after: .zero, first: connection.rawValue,
+                        second: UInt64(injection.id.rawValue))
                 }
             }
         }

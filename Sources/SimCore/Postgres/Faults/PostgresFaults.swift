@@ -7,7 +7,7 @@ public enum PostgresFaults {
         let servers = Servers(servers)
         for definition in [
             crash(servers), failover(servers), slotLoss(servers), slotRewind(servers), longTransaction(servers),
-            walCap(servers), connectionExhaustion(servers),
+            walCap(servers), connectionExhaustion(servers), privilegeLoss(servers),
         ] {
             controller.register(definition)
         }

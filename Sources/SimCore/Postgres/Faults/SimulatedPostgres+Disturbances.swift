@@ -30,13 +30,14 @@ extension SimulatedPostgres {
         return disturb { $0.openTransaction(on: connection) } ? connection : nil
     }
 
-    /// Ends it, unless a crash has. Returns how many slots it held back until now.
-    func endTransaction(_ connection: PostgresConnectionID) -> Int {
-        disturb { server in
+    /// Ends it, unless a crash has. The fault took effect once for each slot that was held back until now.
+    func endTransaction(_ connection: PostgresConnectionID, _ fault: FaultInstanceID) {
+        let heldBackCount = disturb { server in
             let count = server.slotsHeldBack(by: connection)
             server.terminate(connection)
             return count
         }
+        for _ in 0..<heldBackCount { simulation.faults.tookEffect(fault) }
     }
 
     // MARK: Exhaustion

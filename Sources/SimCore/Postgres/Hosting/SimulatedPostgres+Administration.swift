@@ -1,3 +1,5 @@
+public import Ports
+
 /// What an administrator does to a server.
 extension SimulatedPostgres {
     /// Starts a checkpoint, as the command CHECKPOINT does; ``isCheckpointRunning`` says when it is over.
@@ -23,4 +25,18 @@ extension SimulatedPostgres {
     /// Ends in good order: sessions get 57P01, everything is written, and then the process is down until it is started
     /// again.
     public func shutDown() { handle(.shutdownRequested) }
+
+    /// What a statement that began now would see of a table, looked at from outside without any session, in no order that
+    /// means anything. Linear in the rows of the table; empty when there is no such table.
+    public func visibleRows(of table: String) -> [Row] { server.visibleRows(of: table) }
+}
+
+extension PostgresServer {
+    fileprivate func visibleRows(of table: String) -> [Row] {
+        guard let number = tableNumbers[table] else { return [] }
+        let snapshot = StatementSnapshot(sequence: commitSequence, ownStamp: .max)
+        return (0..<UInt32(tables[number].rowNumberBound)).compactMap { row in
+            tables[number].visibleVersion(row: row, snapshot).map { Row(tables[number].values($0)) }
+        }
+    }
 }

@@ -21,6 +21,8 @@ public final class SimulatedPostgres: EventHandler, ProcessObserver, @unchecked 
         case failOver = 7
         /// More of a bulk load is written; `first` is the fault, `second` how many pieces are left.
         case bulkLoad = 8
+        /// The client of a fault's transaction goes away; `first` is its connection, `second` the fault.
+        case longTransactionEnd = 9
     }
 
     public let process: ProcessID
@@ -135,6 +137,8 @@ public final class SimulatedPostgres: EventHandler, ProcessObserver, @unchecked 
             failOver(FaultInstanceID(rawValue: UInt32(event.first)), promotingAfter: Nanoseconds(Int64(event.second)))
         case .bulkLoad:
             loadBulk(FaultInstanceID(rawValue: UInt32(event.first)), pieceCount: Int(event.second))
+        case .longTransactionEnd:
+            endTransaction(PostgresConnectionID(event.first), FaultInstanceID(rawValue: UInt32(event.second)))
         case nil: preconditionFailure("a PostgreSQL server has no event code \(event.code)")
         }
     }
@@ -149,6 +153,7 @@ public final class SimulatedPostgres: EventHandler, ProcessObserver, @unchecked 
         case .baseBackup: "a base backup is done"
         case .failOver: "the standby takes over"
         case .bulkLoad: "a bulk load writes"
+        case .longTransactionEnd: "a long transaction ends"
         case nil: "code \(event.code)"
         }
     }
@@ -201,13 +206,14 @@ public final class SimulatedPostgres: EventHandler, ProcessObserver, @unchecked 
             case .baseBackup: .baseBackup
             case .failOver: .failOver
             case .bulkLoad: .bulkLoad
+            case .longTransactionEnd: .longTransactionEnd
             }
         simulation.schedule(
             at: simulation.now + span, handler, code: code.rawValue, first: first, second: second)
     }
 
     /// Events that the parts of this shell in other files schedule.
-    enum LaterEvent { case baseBackup, failOver, bulkLoad }
+    enum LaterEvent { case baseBackup, failOver, bulkLoad, longTransactionEnd }
 
     fileprivate func opened(_ connection: PostgresConnectionID) {
         connections.insert(connection)

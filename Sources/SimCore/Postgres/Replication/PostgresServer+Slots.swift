@@ -25,7 +25,7 @@ extension PostgresServer {
         case .dropSlot(let name): dropSlot(session, name)
         case .slot(let name):
             let index = slots.firstIndex { $0.name == name }
-            finishRequest(session, .slot(index.map { report($0) }))
+            finishRequest(session, .slot(index.map { report($0) } ?? reportCreation(of: name)))
         case .currentPosition: finishRequest(session, .position(wal.insertLSN))
         case .start(let name, let start, let credit): startStreaming(session, name, from: start, credit: credit)
         case .stop:
@@ -120,7 +120,7 @@ extension PostgresServer {
 
     private mutating func dropSlot(_ session: Int, _ name: String) {
         guard let slot = slots.firstIndex(where: { $0.name == name }) else {
-            finishRequest(session, .failure(unknownSlot(name)))
+            finishRequest(session, .failure(missingSlot(name)))
             return
         }
         guard slots[slot].consumer < 0 else {
@@ -132,8 +132,12 @@ extension PostgresServer {
         finishRequest(session, .done)
     }
 
-    private func unknownSlot(_ name: String) -> DatabaseError {
-        failure(.undefinedObject, "replication slot \"\(name)\" does not exist")
+    /// Why a slot that is not among the slots cannot be used. One that is being created is there already, and its creator has
+    /// it (src/backend/replication/slot.c, `ReplicationSlotAcquire`); so it is for a creator whose client is gone, since a
+    /// backend that waits for transactions to end does not look at its connection.
+    private func missingSlot(_ name: String) -> DatabaseError {
+        if slotCreations.contains(where: { $0.name == name }) { return activeSlot(name) }
+        return failure(.undefinedObject, "replication slot \"\(name)\" does not exist")
     }
 
     private func activeSlot(_ name: String) -> DatabaseError {
@@ -144,7 +148,7 @@ extension PostgresServer {
 
     private mutating func startStreaming(_ session: Int, _ name: String, from start: LSN?, credit: Int) {
         guard let slot = slots.firstIndex(where: { $0.name == name }) else {
-            finishRequest(session, .failure(unknownSlot(name)))
+            finishRequest(session, .failure(missingSlot(name)))
             return
         }
         guard slots[slot].consumer < 0 else {
@@ -209,6 +213,13 @@ extension PostgresServer {
             }
         }
         releaseDecoded()
+    }
+
+    /// A slot that is being created, as `pg_replication_slots` shows it: active, with nothing confirmed (NULL there).
+    private func reportCreation(of name: String) -> ReplicationSlot? {
+        guard let creation = slotCreations.first(where: { $0.name == name }) else { return nil }
+        return ReplicationSlot(
+            name: name, restartLSN: creation.restartLSN, confirmedFlushLSN: .zero, isActive: true, status: .reserved)
     }
 
     /// A slot as `pg_replication_slots` shows it.

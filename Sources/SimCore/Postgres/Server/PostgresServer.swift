@@ -13,6 +13,8 @@ public struct PostgresServer: ~Copyable, Sendable {
     var tableNumbers: [String: Int] = [:]
     /// The version of the schema that `migrate` recorded; zero before the first.
     public internal(set) var schemaVersion = 0
+    /// Tables that may not be used, each as often as it was revoked.
+    var revocations: ContiguousArray<Revocation> = []
 
     // Sessions.
     var sessions: ContiguousArray<Session> = []
