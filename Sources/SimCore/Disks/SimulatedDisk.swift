@@ -37,7 +37,8 @@ public final class SimulatedDisk: ProcessObserver, @unchecked Sendable {
     // Not checked for exclusive access at run time: no access spans a call of foreign code.
     @exclusivity(unchecked) private var disk: DiskState
     private let latencies: DecisionStreamID
-    @exclusivity(unchecked) private var disturbances: ContiguousArray<(id: FaultInstanceID, disturbance: Disturbance)> = []
+    @exclusivity(unchecked) private var disturbances: ContiguousArray<(id: FaultInstanceID, disturbance: Disturbance)> =
+        []
 
     /// Gives a process a disk.
     public init(_ simulation: Simulation, process: ProcessID, settings: DiskSettings = DiskSettings()) {
