@@ -41,6 +41,7 @@ struct Customer {
         if seen.isPayable, let paymentID = seen.paymentID { try await pay(paymentID, of: orderID) }
         if plan.cancellation == .afterPaying { try await cancel(orderID) }
         try await follow(orderID, &seen) { $0.isTerminal }
+        memory.openOrders.remove(orderID)
         memory.finishedCount += 1
         memory.outcomes[seen.status, default: 0] += 1
     }
@@ -72,6 +73,7 @@ struct Customer {
             return nil
         }
         memory.acknowledgedCount += 1
+        memory.openOrders.insert(id)
         observer.observe(.placed(key: key), order: id)
         return id
     }

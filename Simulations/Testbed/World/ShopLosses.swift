@@ -23,8 +23,6 @@ extension ShopWorld {
 
     /// Customers whose order cannot be finished any more, since something of it is lost.
     var lostVisitCount: Int {
-        memory.orders.values.count { told in
-            !told.isFinished && told.orderID.map(observer.judge.ordersWithLosses.contains) ?? false
-        }
+        memory.openOrders.count { observer.judge.ordersWithLosses.contains($0) }
     }
 }
