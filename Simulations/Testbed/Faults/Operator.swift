@@ -20,42 +20,53 @@ final class Operator: @unchecked Sendable {
 
     static func slot(of service: String) -> String { "\(service)_outbox" }
 
-    /// How often he looks for events that failed for good.
-    private static let deadLetterInterval = Nanoseconds.seconds(10)
+    private static let roundInterval = Nanoseconds.seconds(10)
+
+    /// What the operator works with.
+    struct Tools: Sendable {
+        var database: @Sendable (ProcessContext, String) -> any Database
+        /// A service as his own tools have it, to replay parked events with.
+        var service: @Sendable (ProcessContext, String) -> any ShopService
+        /// The slots that he has to look after; `nil` when the relays look after them themselves.
+        var slots: (@Sendable (ProcessContext, String) -> any ChangeStreams)?
+    }
 
     /// Adds the operator's process.
     ///
-    /// - Parameters:
-    ///   - slots: the slots that the operator has to look after, if the relays do not look after them themselves.
-    ///   - service: a service as the operator's own tools have it, to replay parked events with.
-    func addProcess(
-        database: @escaping @Sendable (ProcessContext, String) -> any Database,
-        slots: (@Sendable (ProcessContext, String) -> any ChangeStreams)?,
-        service: @escaping @Sendable (ProcessContext, String) -> any ShopService
-    ) {
+    /// - Parameter looksForTrouble: whether he makes rounds, beside what he is asked for.
+    func addProcess(_ tools: Tools, looksForTrouble: Bool) {
         simulation.addProcess("operator", startsWithRun: false, onError: .restart(after: .seconds(1))) {
             [self] context in
             try await withThrowingTaskGroup(of: Void.self) { group in
-                group.addTask { [self] in
-                    while true {
-                        switch try await work.take(context) {
-                        case .snapshotAgain(let name, let fault):
-                            try await snapshotAgain(name, fault, context, database(context, name))
-                        }
-                    }
-                }
-                group.addTask { [self] in
-                    while true {
-                        try await context.sleep(for: Self.deadLetterInterval)
-                        for name in ShopWorld.serviceNames {
-                            try await replayDeadLetters(database(context, name), service(context, name))
-                            guard let slots, name != "notification" else { continue }
-                            try await dropLostSlot(of: name, slots(context, name))
-                        }
-                    }
-                }
+                group.addTask { [self] in try await takeRequests(context, tools) }
+                if looksForTrouble { group.addTask { [self] in try await makeRounds(context, tools) } }
                 try await group.next()
                 group.cancelAll()
+            }
+        }
+    }
+
+    private func takeRequests(_ context: ProcessContext, _ tools: Tools) async throws {
+        while true {
+            switch try await work.take(context) {
+            case .snapshotAgain(let name, let fault):
+                try await snapshotAgain(name, fault, context, tools.database(context, name))
+            }
+        }
+    }
+
+    private func makeRounds(_ context: ProcessContext, _ tools: Tools) async throws {
+        let charges = ShopWorld.serviceNames.map { name in
+            (
+                name: name, database: tools.database(context, name), service: tools.service(context, name),
+                slots: name == "notification" ? nil : tools.slots?(context, name)
+            )
+        }
+        while true {
+            try await context.sleep(for: Self.roundInterval)
+            for charge in charges {
+                try await replayDeadLetters(charge.database, charge.service)
+                if let slots = charge.slots { try await dropLostSlot(of: charge.name, slots) }
             }
         }
     }

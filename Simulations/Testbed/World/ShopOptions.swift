@@ -85,7 +85,7 @@ package struct ShopOptions: Sendable {
 
     /// From the protocol's default down to where every deadline meets a sweep.
     func expirySweepInterval(_ simulation: Simulation) -> Nanoseconds {
-        let drawn: [Nanoseconds] = [.seconds(15), .seconds(5), .seconds(1), .milliseconds(200)]
+        let drawn: [Nanoseconds] = [.seconds(15), .seconds(1), .milliseconds(200), .milliseconds(50)]
         return expirySweepInterval ?? drawn[Int(simulation.knob("expiry_sweep", in: 0...3))]
     }
 

@@ -68,8 +68,20 @@ extension ShopWorld {
         }
     }
 
+    var operatorsTools: Operator.Tools {
+        var tools = Operator.Tools(
+            database: { [unowned self] context, name in ports(context, database: name).database },
+            service: { [unowned self] context, name in operatorsService(context, name) })
+        if options.publisher == .debezium {
+            tools.slots = { [unowned self] context, name in
+                SimulatedChangeStreams(databases[name]!, context: context)
+            }
+        }
+        return tools
+    }
+
     /// A service for the operator's hand: it runs nothing by itself.
-    func operatorsService(_ context: ProcessContext, _ name: String) -> any ShopService {
+    private func operatorsService(_ context: ProcessContext, _ name: String) -> any ShopService {
         let ports = ports(context, database: name)
         let settings = settings(place: "operator", isNext: false)
         switch name {

@@ -52,11 +52,7 @@ final class ShopWorld: @unchecked Sendable {
         }
         addServices()
         addRelays()
-        operations.addProcess(
-            database: { [unowned self] in ports($0, database: $1).database },
-            slots: options.publisher == .relay
-                ? nil : { [unowned self] in SimulatedChangeStreams(databases[$1]!, context: $0) },
-            service: { [unowned self] in operatorsService($0, $1) })
+        operations.addProcess(operatorsTools, looksForTrouble: !options.faults.isEmpty)
         addGateway()
         addCustomers()
     }
