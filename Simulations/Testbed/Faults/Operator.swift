@@ -59,7 +59,7 @@ final class Operator: @unchecked Sendable {
         let charges = ShopWorld.serviceNames.map { name in
             (
                 name: name, database: tools.database(context, name), service: tools.service(context, name),
-                slots: name == "notification" ? nil : tools.slots?(context, name)
+                slots: tools.slots?(context, name)
             )
         }
         while true {

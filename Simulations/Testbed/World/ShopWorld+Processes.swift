@@ -97,7 +97,7 @@ extension ShopWorld {
     }
 
     func addRelays() {
-        for name in Self.serviceNames where name != "notification" {
+        for name in Self.serviceNames {
             for place in [RelayFaults.name(of: name), RelayFaults.secondName(of: name)] {
                 simulation.addProcess(place, startsWithRun: false, onError: .restart(after: .seconds(1))) {
                     [self] context in

@@ -63,7 +63,7 @@ extension ShopWorld {
         ] {
             try await SimulatedDatabase(databases[schema.name]!, context: context).migrate(to: schema)
         }
-        for name in Self.serviceNames where name != "notification" { start(RelayFaults.name(of: name)) }
+        for name in Self.serviceNames { start(RelayFaults.name(of: name)) }
         // Slots before the first event: nothing is left to a snapshot.
         try await context.sleep(for: .milliseconds(500))
         try await fillShelves(context)

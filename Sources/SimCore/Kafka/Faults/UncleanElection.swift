@@ -27,41 +27,48 @@ extension KafkaFaults {
 extension SimulatedKafkaCluster {
     /// Takes a broker's machine down, lets others be elected in its place at once, and reports what is lost by that.
     fileprivate func loseLeader(_ leader: KafkaNodeHost, restartAfter delay: Nanoseconds, fault: FaultInstanceID) {
+        // Asked while it is up: what it knew as committed is gone with it.
+        let endangered = recordsCommittedAlone(by: leader)
         guard simulation.crash(leader.process, hostDown: true) else { return }
         simulation.scheduleStart(of: leader.process, at: simulation.now + delay)
         let elected = controllerHost.disturbController { controller, effects in
             controller.fence(leader.node)
             return controller.electUncleanLeaders(effects: &effects)
         }
-        for partition in elected ?? [] {
+        for (partition, records) in endangered where elected?.contains(partition) ?? false {
             guard let metadata = controllerHost.controllerMetadata, let image = metadata.partition(partition),
                 image.leader != .none
             else { continue }
-            let lost = committedRecords(of: partition, beyond: nodes[Int(image.leader.rawValue)])
+            let end = nodes[Int(image.leader.rawValue)].logEndOffset(of: partition) ?? 0
+            let lost = records.filter { $0.offset >= end }
             for _ in lost { simulation.faults.tookEffect(fault) }
             if !lost.isEmpty { onLostRecords?(metadata.topicPartition(partition), lost) }
         }
     }
 
-    /// Records that some replica knows as committed and a new leader does not have.
-    private func committedRecords(of partition: PartitionID, beyond leader: KafkaNodeHost) -> [ConsumerRecord] {
+    /// Records that a leader knows as committed and not every other replica has, by partition.
+    private func recordsCommittedAlone(by leader: KafkaNodeHost) -> [(partition: PartitionID, records: [ConsumerRecord])]
+    {
         guard let metadata = controllerHost.controllerMetadata else { return [] }
-        let end = leader.logEndOffset(of: partition) ?? 0
-        let knowing = nodes.dropFirst().max { highWatermark($0, partition) < highWatermark($1, partition) }
-        guard let knowing, highWatermark(knowing, partition) > end else { return [] }
+        return metadata.partitions.compactMap { image in
+            guard image.leader == leader.node, let committedEnd = leader.highWatermark(of: image.id) else { return nil }
+            let others = nodes.dropFirst().filter { $0.node != leader.node && image.replicas.contains($0.node) }
+            let start = others.map { $0.logEndOffset(of: image.id) ?? 0 }.min() ?? 0
+            guard start < committedEnd else { return nil }
+            return (image.id, records(of: image.id, metadata.topicPartition(image.id), on: leader, from: start))
+        }
+    }
+
+    private func records(
+        of partition: PartitionID, _ name: TopicPartition, on leader: KafkaNodeHost, from start: Int64
+    ) -> [ConsumerRecord] {
         var records: [ConsumerRecord] = []
-        for batch in knowing.committedBatches(of: partition, from: end).batches {
+        for batch in leader.committedBatches(of: partition, from: start).batches {
             guard case .records(let contents) = batch.batch.contents else { continue }
-            for index in contents.indices where batch.offset(ofRecord: index) >= end {
-                FetchedRecords(
-                    topicPartition: metadata.topicPartition(partition), batch: batch, range: index..<index + 1
-                ).appendRecords(to: &records)
+            for index in contents.indices where batch.offset(ofRecord: index) >= start {
+                FetchedRecords(topicPartition: name, batch: batch, range: index..<index + 1).appendRecords(to: &records)
             }
         }
         return records
-    }
-
-    private func highWatermark(_ node: KafkaNodeHost, _ partition: PartitionID) -> Int64 {
-        node.highWatermark(of: partition) ?? -1
     }
 }
