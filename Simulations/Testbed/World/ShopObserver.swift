@@ -16,6 +16,8 @@ final class ShopObserver: EventHandler, @unchecked Sendable {
     /// Topics whose records are followed.
     var topics: [String] = []
     private var positions: [TopicPartition: Int64] = [:]
+    /// Up to where records have been lost; what lies before is in the place of lost ones, if it is new.
+    private var replacedEnds: [TopicPartition: Int64] = [:]
     private let changes: Dependency
     private var reportedCount = 0
     private(set) var losses = ShopLosses()
@@ -47,8 +49,10 @@ final class ShopObserver: EventHandler, @unchecked Sendable {
         guard topics.contains(partition.topic) else { return }
         losses.recordCount += Int64(records.count)
         for record in records { judge.noteLoss(record) }
+        guard let first = records.first, let last = records.last else { return }
         // What comes in their place has their offsets.
-        if let first = records.first { positions[partition] = min(positions[partition] ?? 0, first.offset) }
+        positions[partition] = min(positions[partition] ?? 0, first.offset)
+        replacedEnds[partition] = max(replacedEnds[partition] ?? 0, last.offset + 1)
     }
 
     /// Takes note of transactions that a failover has lost, the newest first.
@@ -95,7 +99,11 @@ final class ShopObserver: EventHandler, @unchecked Sendable {
                 let name = TopicPartition(topic, partition)
                 let (records, end) = kafka.committedRecords(of: name, from: positions[name] ?? 0)
                 positions[name] = end
-                for record in records { judge.collector.observe(record) }
+                for record in records {
+                    judge.collector.observe(record)
+                    // Groups that had read the lost records go on behind them, and skip what has taken their place.
+                    if let replacedEnd = replacedEnds[name], record.offset < replacedEnd { judge.noteLoss(record) }
+                }
             }
         }
     }

@@ -24,31 +24,51 @@ extension KafkaFaults {
     }
 }
 
+/// Committed records that only a lost leader was known to have, until the next leader of their partition shows what it has.
+struct EndangeredRecords {
+    let partition: PartitionID
+    let records: [ConsumerRecord]
+    let fault: FaultInstanceID
+}
+
 extension SimulatedKafkaCluster {
     /// Takes a broker's machine down, lets others be elected in its place at once, and reports what is lost by that.
     fileprivate func loseLeader(_ leader: KafkaNodeHost, restartAfter delay: Nanoseconds, fault: FaultInstanceID) {
         // Asked while it is up: what it knew as committed is gone with it.
-        let endangered = recordsCommittedAlone(by: leader)
+        let alone = recordsCommittedAlone(by: leader)
         guard simulation.crash(leader.process, hostDown: true) else { return }
+        endangered += alone.map { EndangeredRecords(partition: $0.partition, records: $0.records, fault: fault) }
         simulation.scheduleStart(of: leader.process, at: simulation.now + delay)
-        let elected = controllerHost.disturbController { controller, effects in
+        // Where the topic allows it the controller elects by itself, as soon as it knows.
+        controllerHost.disturbController { controller, effects in
             controller.fence(leader.node)
-            return controller.electUncleanLeaders(effects: &effects)
+            _ = controller.electUncleanLeaders(effects: &effects)
         }
-        for (partition, records) in endangered where elected?.contains(partition) ?? false {
-            guard let metadata = controllerHost.controllerMetadata, let image = metadata.partition(partition),
-                image.leader != .none
-            else { continue }
-            let end = nodes[Int(image.leader.rawValue)].logEndOffset(of: partition) ?? 0
-            let lost = records.filter { $0.offset >= end }
-            for _ in lost { simulation.faults.tookEffect(fault) }
-            if !lost.isEmpty { onLostRecords?(metadata.topicPartition(partition), lost) }
+        reportLosses()
+    }
+
+    /// Looks which endangered records the next leader of their partition has, at the moment at which it is elected and has
+    /// taken nothing in yet. Those of a partition without a leader stay endangered.
+    func reportLosses() {
+        guard let metadata = controllerHost.controllerMetadata else { return }
+        let waiting = endangered
+        endangered.removeAll()
+        for entry in waiting {
+            guard let leader = metadata.partition(entry.partition)?.leader, leader != .none else {
+                endangered.append(entry)
+                continue
+            }
+            let end = nodes[Int(leader.rawValue)].logEndOffset(of: entry.partition) ?? 0
+            let lost = entry.records.filter { $0.offset >= end }
+            for _ in lost { simulation.faults.tookEffect(entry.fault) }
+            if !lost.isEmpty { onLostRecords?(metadata.topicPartition(entry.partition), lost) }
         }
     }
 
     /// Records that a leader knows as committed and not every other replica has, by partition.
-    private func recordsCommittedAlone(by leader: KafkaNodeHost) -> [(partition: PartitionID, records: [ConsumerRecord])]
-    {
+    private func recordsCommittedAlone(
+        by leader: KafkaNodeHost
+    ) -> [(partition: PartitionID, records: [ConsumerRecord])] {
         guard let metadata = controllerHost.controllerMetadata else { return [] }
         return metadata.partitions.compactMap { image in
             guard image.leader == leader.node, let committedEnd = leader.highWatermark(of: image.id) else { return nil }

@@ -114,6 +114,7 @@ final class KafkaNodeHost: EventHandler, ProcessObserver, ConnectionDelegate {
         isHandling = false
         performAll()
         if !watches.isEmpty { watch() }
+        if controller != nil, !cluster.endangered.isEmpty { cluster.reportLosses() }
     }
 
     private func performAll() {

@@ -8,6 +8,8 @@ public final class SimulatedKafkaCluster: @unchecked Sendable {
     let settings: ClusterSettings
     let transport: Transport<KafkaWireMessage>
     private(set) var nodes: ContiguousArray<KafkaNodeHost> = []
+    /// What unclean elections may be about to lose.
+    var endangered: ContiguousArray<EndangeredRecords> = []
     /// Told before a fault deletes records, so that whoever follows the logs from outside can look at them first.
     public var willDeleteRecords: (() -> Void)?
     /// Groups and the topics that they read for good: the fault that deletes early spares what they have not read, even
