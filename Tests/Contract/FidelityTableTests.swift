@@ -18,7 +18,7 @@ struct FidelityTableTests {
     private static let remedy: Comment =
         "bring it up to date: CONTRACT_RESULTS=docs/fidelity.json swift test --filter 'SimulatedContract|SimulatedKafkaContract|HTTPContract'"
 
-    private static let cases = PostgresCases.all + KafkaCases.all + DebeziumCases.all + HTTPCases.all
+    private static let cases = ContractCase.all
 
     private static func table() throws -> JSONValue {
         let bytes = try #require(FileManager.default.contents(atPath: FidelityTableFile.path), "no table")

@@ -1,7 +1,8 @@
 import Ports
 
-/// Makes records of outbox rows exactly as Debezium's Outbox Event Router does with
-/// ``OutboxTable/debeziumFieldPlacement`` and `table.expand.json.payload=true`.
+/// Makes records of outbox rows as Debezium's Outbox Event Router does with ``OutboxTable/debeziumFieldPlacement``, String
+/// converters and `table.expand.json.payload=false`: topic, key, headers and the payload's document are the same. Its text is
+/// not, which no reader may depend on: Debezium passes on how PostgreSQL prints `jsonb`, this writes JSON without blanks.
 struct OutboxRouter: Sendable {
     let mistakes: PlantedMistakes
     let omittedEventTypes: [String]

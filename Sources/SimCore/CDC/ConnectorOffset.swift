@@ -46,11 +46,15 @@ struct ConnectorOffset: Hashable, Sendable {
         return .object(members)
     }
 
+    /// Reads a stored offset. One of the first transaction of all has no commit yet: then everything up to its event counts
+    /// as committed.
+    ///
+    /// Source: debezium, `PostgresOffsetContext.Loader`.
     init(_ document: JSONValue) {
         func lsn(_ name: String) -> LSN? { document[name]?.integerValue.map { LSN(UInt64(bitPattern: $0)) } }
         self.lsn = lsn("lsn")
         processedLSN = lsn("lsn_proc")
-        commitLSN = lsn("lsn_commit")
+        commitLSN = lsn("lsn_commit") ?? processedLSN
         transactionID = document["txId"]?.integerValue.map { UInt64($0) }
         timestampMicroseconds = document["ts_usec"]?.integerValue
         messageType = document["messageType"]?.stringValue

@@ -280,11 +280,15 @@ enum ChangeEventCases {
         try expect(frame[0]["event_count"], equals: .null, "BEGIN's count")
         try expect(frame[1]["event_count"], equals: 3, "END's count")
         let schema = stage.connector.schemaName
+        // Debezium counts them in a hash table, whose order depends on the names.
+        let collections = (frame[1]["data_collections"]?.arrayValue ?? []).sorted {
+            ($0["data_collection"]?.stringValue ?? "") < ($1["data_collection"]?.stringValue ?? "")
+        }
         try expect(
-            frame[1]["data_collections"],
+            collections,
             equals: [
-                .members(["data_collection": .string("\(schema).test"), "event_count": 2]),
                 .members(["data_collection": .string("\(schema).stock"), "event_count": 1]),
+                .members(["data_collection": .string("\(schema).test"), "event_count": 2]),
             ], "END's collections")
     }
 

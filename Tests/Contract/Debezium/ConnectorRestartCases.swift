@@ -88,8 +88,8 @@ enum ConnectorRestartCases {
     }
 
     private static let firstTransaction = ContractCase.debezium(
-        "restart/first-transaction",
-        "A stop after the first transaction of all repeats it: without a commit in the offset there is no place to look for"
+        "restart/after-first-transaction",
+        "A stop after the first transaction of all repeats nothing, though its offset has no commit to look for"
     ) { stage in
         try await begin(stage)
         try await stage.write(Fixtures.insert(3, 0), Fixtures.insert(4, 0))
@@ -98,7 +98,7 @@ enum ConnectorRestartCases {
         try await stage.connector.start()
         try await stage.write(Fixtures.insert(5, 0))
         try expect(
-            try await summaries(stage, 7), equals: ["r 1", "r 2", "c 3", "c 4", "c 3", "c 4", "c 5"], "events")
+            try await summaries(stage, 5), equals: ["r 1", "r 2", "c 3", "c 4", "c 5"], "events")
     }
 
     private static let storedOffset = ContractCase.debezium(

@@ -24,6 +24,10 @@ struct ContractCase: Sendable {
     }
 }
 
+extension ContractCase {
+    static let all = PostgresCases.all + KafkaCases.all + DebeziumCases.all + HTTPCases.all
+}
+
 extension ContractCase: CustomStringConvertible {
     var description: String { "\(id): \(rule)" }
 }

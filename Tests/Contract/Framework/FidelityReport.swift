@@ -15,13 +15,14 @@ struct FidelityReport {
 
     private var cases: [String: JSONValue] = [:]
 
-    /// Reads an earlier report, of which other worlds' results are kept.
+    /// Reads an earlier report, of which other worlds' results are kept. What is no case any more goes.
     init(reading bytes: [UInt8]?) {
         guard let bytes, let document = try? JSONReader.read(bytes, limits: JSONLimits(maximumByteCount: 16_777_216)),
             let entries = document["cases"]?.arrayValue
         else { return }
+        let ids = Set(ContractCase.all.map(\.id))
         for entry in entries {
-            if let id = entry["id"]?.stringValue { cases[id] = entry }
+            if let id = entry["id"]?.stringValue, ids.contains(id) { cases[id] = entry }
         }
     }
 

@@ -44,7 +44,7 @@ final class KafkaStage: Sendable {
         let name = cluster.uniqueName("topic")
         var specification = TopicSpecification(name, partitionCount: partitions, replicationFactor: replicas)
         change(&specification)
-        try await administration.createTopic(specification)
+        try await create(specification)
         for partition in 0..<partitions {
             try await until("\(name)-\(partition) has its replicas in sync") {
                 // Asked again until the whole cluster knows the topic.
@@ -55,6 +55,20 @@ final class KafkaStage: Sendable {
             }
         }
         return name
+    }
+
+    /// A slow controller may have made the topic although its answer did not come in time: then it is asked again.
+    private func create(_ specification: TopicSpecification) async throws {
+        let deadline = clock.monotonicNow + Self.patience * 2
+        while true {
+            do {
+                return try await administration.createTopic(specification)
+            } catch let error as EventLogError where error.code == .topicAlreadyExists {
+                return
+            } catch let error as EventLogError where error.outcome == .unknown && clock.monotonicNow < deadline {
+                continue
+            }
+        }
     }
 
     /// The broker that leads partition 0.
