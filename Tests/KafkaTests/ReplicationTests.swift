@@ -1,6 +1,7 @@
 import Ports
-import SimCore
 import Testing
+
+@testable import SimCore
 
 @Suite("Log and replication")
 struct ReplicationTests {
@@ -32,6 +33,40 @@ struct ReplicationTests {
         #expect(patient.result(of: waiting) == nil)
         cluster.heal()
         guard case .sent = try patient.wait(for: waiting) else { return #expect(Bool(false)) }
+    }
+
+    @Test("A fetch session that asked for a partition before its leader knew it hears of records all the same")
+    func fetchBeforeLeadership() throws {
+        let cluster = TestCluster()
+        try cluster.createTopic("first")
+        let next = PartitionID(cluster.id("first").rawValue + 1)
+        let raw = RawClient(cluster)
+        func request(isFull: Bool) -> KafkaRequestBody {
+            let position = FetchPosition(partition: next, offset: 0, currentLeaderEpoch: -1, lastFetchedEpoch: -1)
+            return .fetch(
+                FetchRequest(
+                    replica: .none, brokerEpoch: -1, maximumWait: .seconds(20), minimumBytes: 1,
+                    partitionByteLimit: 1_048_576, isReadCommitted: false, isFull: isFull, changed: [position],
+                    forgotten: []))
+        }
+        for node in cluster.brokerIDs {
+            guard case .fetch(_, let early) = try raw.ask(request(isFull: true), of: node) else {
+                return #expect(Bool(false), "a fetch is answered by a fetch")
+            }
+            #expect(early.map(\.error) == [.unknownTopicOrPartition])
+        }
+        try cluster.createTopic("second")
+        #expect(cluster.id("second") == next)
+        // In the same session, and before there is anything to read.
+        let waiting = raw.send(request(isFull: false), to: cluster.leader("second"))
+        cluster.run(for: .seconds(1))
+        #expect(raw.answer(to: waiting) == nil)
+        try TestProducer(cluster).send("a", to: "second")
+        cluster.run(for: .seconds(1))
+        guard case .fetch(.none, let results) = raw.answer(to: waiting) else {
+            return #expect(Bool(false), "the record wakes the fetch: \(String(describing: raw.answer(to: waiting)))")
+        }
+        #expect(results.map(\.keys) == [["a"]])
     }
 
     @Test("With acks=0 the producer learns no offset")

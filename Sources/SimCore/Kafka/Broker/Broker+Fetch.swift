@@ -47,11 +47,12 @@ extension Broker {
         _ position: FetchPosition, _ request: FetchRequest, slot: Int, now: Instant, effects: inout [NodeEffect]
     ) {
         let isFollower = request.replica != .none
-        let (entry, isNew) = connections[slot].session.upsert(position)
+        let entry = connections[slot].session.upsert(position)
         guard let index = replicaIndex(position.partition) else {
             return connections[slot].session.markReady(entry)
         }
-        if isNew {
+        if !connections[slot].session.entries[entry].isWatching {
+            connections[slot].session.entries[entry].isWatching = true
             replicas[index].watchers.append(
                 FetchWatcher(connection: Int32(slot), entry: Int32(entry), isFollower: isFollower))
         }
@@ -267,6 +268,7 @@ extension Broker {
         guard let entry = connections[slot].session.index(of: partition) else { return }
         connections[slot].session.entries[entry].isForgotten = true
         connections[slot].session.entries[entry].isActive = false
+        connections[slot].session.entries[entry].isWatching = false
         guard let index = replicaIndex(partition) else { return }
         replicas[index].watchers.removeAll { $0.connection == Int32(slot) }
     }

@@ -17,6 +17,8 @@ struct FetchSession: Sendable {
         /// In ``FetchSession/stale``.
         var isStale = false
         var isForgotten = false
+        /// The partition's replica knows of it, and wakes it. Not yet, when it was asked for before there was a replica here.
+        var isWatching = false
         var sentHighWatermark: Int64 = -1
     }
 
@@ -67,16 +69,15 @@ struct FetchSession: Sendable {
         return index >= 0 ? Int(index) : nil
     }
 
-    /// Adds an entry for `partition`, or revives it. Returns its index and whether it is new.
-    mutating func upsert(_ position: FetchPosition) -> (index: Int, isNew: Bool) {
+    /// Adds an entry for a partition, or revives it. Returns its index.
+    mutating func upsert(_ position: FetchPosition) -> Int {
         if let index = index(of: position.partition) {
-            let wasForgotten = entries[index].isForgotten
             entries[index].offset = position.offset
             entries[index].currentLeaderEpoch = position.currentLeaderEpoch
             entries[index].lastFetchedEpoch = position.lastFetchedEpoch
             entries[index].isActive = true
             entries[index].isForgotten = false
-            return (index, wasForgotten)
+            return index
         }
         while entryIndex.count <= position.partition.index { entryIndex.append(-1) }
         entryIndex[position.partition.index] = Int32(entries.count)
@@ -84,7 +85,7 @@ struct FetchSession: Sendable {
             Entry(
                 partition: position.partition, offset: position.offset,
                 currentLeaderEpoch: position.currentLeaderEpoch, lastFetchedEpoch: position.lastFetchedEpoch))
-        return (entries.count - 1, true)
+        return entries.count - 1
     }
 
     mutating func markReady(_ index: Int) {
