@@ -64,6 +64,22 @@ import Testing
         #expect(shop.inventoryDatabase.rows(of: ReservationsTable.table).count == 2)
     }
 
+    @Test("An answer that is faster than the order's own commit is applied, not ignored")
+    func answerBeforeTheOrderIsVisible() async throws {
+        var late: LateCommitDatabase!
+        let shop = try await TestShop(orderDatabase: { database in
+            late = LateCommitDatabase(database)
+            return late
+        })
+        let product = try await shop.stock()
+        let orderID = await shop.place(product)
+        late.hideOrders()
+        try await shop.settle()
+        #expect(await shop.status(orderID) == "PENDING_FOR_PAY")
+        #expect(shop.orderDatabase.rows(of: IgnoredEventsTable.table).isEmpty)
+        #expect(shop.orderDatabase.rows(of: OrdersTable.table).count == 1, "waiting leaves nothing behind")
+    }
+
     @Test("A cancelled order gives its stock back and its payment can no longer be paid")
     func cancelledBeforePayment() async throws {
         let shop = try await TestShop()

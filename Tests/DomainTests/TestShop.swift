@@ -32,7 +32,10 @@ final class TestShop {
     private var notificationSession: EventConsumerLoop<NotificationEventHandler>.Session
     private var relays: [(OutboxRelay, OutboxRelay.Session)] = []
 
-    init(_ change: (inout ShopSettings) -> Void = { _ in }) async throws {
+    init(
+        _ change: (inout ShopSettings) -> Void = { _ in },
+        orderDatabase replace: (MemoryDatabase) -> any Database = { $0 }
+    ) async throws {
         change(&settings)
         settings.consumerLoop.offsetCommitInterval = .zero
         let topics =
@@ -40,11 +43,11 @@ final class TestShop {
             + ShippingService.producedTopics
         let eventLog = MemoryEventLog(topics: topics)
         self.eventLog = eventLog
-        let ports = { [clock, identifiers, log] (database: MemoryDatabase) in
+        let ports = { [clock, identifiers, log] (database: any Database) in
             ServicePorts(
                 database: database, eventLog: eventLog, clock: clock, identifiers: identifiers, log: log)
         }
-        order = OrderService(ports(orderDatabase), settings: settings)
+        order = OrderService(ports(replace(orderDatabase)), settings: settings)
         payment = PaymentService(ports(paymentDatabase), gateway: gateway, settings: settings)
         inventory = InventoryService(ports(inventoryDatabase), settings: settings)
         shipping = ShippingService(ports(shippingDatabase), settings: settings)

@@ -181,6 +181,38 @@ struct StandbyTests {
         #expect(session.send(.replication(.createSlot(name: "relay", tables: ["accounts"])))?.sqlState == nil)
     }
 
+    @Test("Synchronised slots hand out nothing while the synchronous standby is gone")
+    func synchronizedSlotsWait() {
+        let host = server {
+            $0.hasSynchronousStandby = true
+            $0.synchronizesSlots = true
+        }
+        host.session().send(.replication(.createSlot(name: "relay", tables: ["accounts"])))
+        host.handle(.standbyAcknowledged(host.server.flushedLSN))
+        host.failOver(to: host.server.standbyAcknowledgedLSN!)
+        let consumer = host.session()
+        consumer.send(.replication(.start(slot: "relay", from: nil, credit: 100)))
+        let writer = host.session()
+        writer.commit(Accounts.add(1, to: 1))
+        #expect(host.takeDelivered(consumer.connection).isEmpty, "it can be undone still, and nobody sees it")
+        host.handle(.standbyAttached)
+        #expect(writer.answer()?.isSuccess == true)
+        #expect(host.takeDelivered(consumer.connection).count == 1)
+    }
+
+    @Test("A commit with a row lock waits until what it has read is on the synchronous standby")
+    func lockingReadIsConfirmed() {
+        let host = server { $0.hasSynchronousStandby = true }
+        host.session().commit(Accounts.add(1, to: 1))
+        host.crash()
+        let (reader, lockingReader) = (host.session(), host.session())
+        #expect(reader.run(Accounts.select(1))?.rows.first?.balance == 101, "visible, and not on the standby")
+        lockingReader.commit(Accounts.select(1, lock: .forUpdate))
+        #expect(lockingReader.isWaiting)
+        host.handle(.standbyAcknowledged(host.server.flushedLSN))
+        #expect(lockingReader.answer()?.isSuccess == true)
+    }
+
     @Test("Synchronised slots survive, and hand out only what the standby has")
     func synchronizedSlots() {
         let (host, consumer) = slotServer(synchronized: true)

@@ -40,7 +40,10 @@ struct CommandRunner: Sendable {
         {
             session in
             let results = try await session.execute([IdempotencyTable.select(key.text)] + loads)
-            if let stored = results[0].rows.first { return try key.repeated(stored) }
+            if let stored = results[0].rows.first {
+                try await confirm(key, session)
+                return try key.repeated(stored)
+            }
             var work = UnitOfWork(now: ports.clock.now)
             let outcome = try decide(results.dropFirst(), key.cause(of: request), &work)
             let answer = IdempotencyTable.insert(
@@ -57,6 +60,15 @@ struct CommandRunner: Sendable {
             if !settings.mistakes.contains(.notificationBeforeCommit) { didCommit(outcome.committed) }
             return outcome.response
         }
+    }
+
+    /// Waits until the stored answer is as durable as a commit is.
+    ///
+    /// After a crash a server shows transactions that still waited for its standby, and a failover may undo them: an
+    /// answer that was only read must not be given. A commit with a row lock waits for all that was committed before it.
+    /// Source: PostgreSQL documentation, 26.2.8.3 Planning for High Availability.
+    private func confirm(_ key: IdempotencyKey, _ session: any DatabaseSession) async throws {
+        _ = try await session.executeAndCommit([IdempotencyTable.select(key.text, lock: .forUpdate)])
     }
 
     /// Runs a query: statements of one read-only round trip.

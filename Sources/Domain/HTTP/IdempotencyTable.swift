@@ -19,8 +19,8 @@ public enum IdempotencyTable {
     public static let body = table.column("body")
     public static let createdAt = table.column("created_at")
 
-    static func select(_ key: String) -> Statement {
-        .select(Select(from: table, where: [self.key == .text(key)]))
+    static func select(_ key: String, lock: RowLock = .none) -> Statement {
+        .select(Select(from: table, where: [self.key == .text(key)], lock: lock))
     }
 
     static func insert(_ response: HTTPResponse, key: String, fingerprint: Int64, at now: Instant) -> [Value] {

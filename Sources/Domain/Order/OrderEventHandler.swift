@@ -30,6 +30,7 @@ struct OrderEventHandler: EventHandler {
         into work: inout UnitOfWork
     ) async throws -> [OrderChange] {
         var orders = LockedRows(OrdersTable.keyed, loaded.first?.rows ?? [])
+        try await addUnseen(events, to: &orders, in: session)
         let writer = OrderStepWriter(identifiers: ports.identifiers, settings: settings)
         var changes: [OrderChange] = []
         for event in events {
@@ -58,6 +59,20 @@ struct OrderEventHandler: EventHandler {
         }
         orders.write(into: &work)
         return changes
+    }
+
+    /// Adds the orders that became visible after the events' rows were loaded.
+    private func addUnseen(
+        _ events: [Event], to orders: inout LockedRows, in session: any DatabaseSession
+    ) async throws {
+        var unseen: [UniqueID] = []
+        for event in events where event.type != ShopEventType.itemPriced.rawValue {
+            let orderID = try event.aggregate()
+            if orders.position(of: orderID) == nil && !unseen.contains(orderID) { unseen.append(orderID) }
+        }
+        guard !unseen.isEmpty else { return }
+        try await UnseenOrders(database: ports.database).waitUntilPlaced(unseen)
+        orders.add(try await session.execute(OrdersTable.keyed.selectForUpdate(unseen)).rows)
     }
 
     func didCommit(_ changes: [OrderChange]) {

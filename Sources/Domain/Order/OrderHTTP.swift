@@ -134,6 +134,9 @@ struct OrderStream {
     }
 
     /// Reads the steps after the last one sent. Returns whether the order is finished, or gone.
+    ///
+    /// The steps are locked, which nobody else does, so that the commit waits until they are as durable as commits are:
+    /// what a crashed server shows of commits that waited for its standby may be undone by a failover.
     private mutating func catchUp(_ sink: any ServerSentEventSink) async throws -> Bool {
         typealias Steps = OrderStepsTable
         let results = try await runner.query([
@@ -142,7 +145,7 @@ struct OrderStream {
                 Select(
                     from: Steps.table,
                     where: [Steps.orderID == .uuid(orderID), Steps.version > .int64(lastVersion)],
-                    orderedBy: [.ascending(Steps.version)])),
+                    orderedBy: [.ascending(Steps.version)], lock: .forUpdate)),
         ])
         guard let order = results[0].rows.first else { return true }
         let items = OrderView.items(results[1].rows)

@@ -60,10 +60,19 @@ public struct LockedRows: Sendable {
     /// - Parameter loaded: what ``KeyedTable/selectForUpdate(_:)`` returned in this transaction.
     public init(_ keyed: KeyedTable, _ loaded: [Row]) {
         self.keyed = keyed
-        rows = loaded
-        changes = Array(repeating: .none, count: loaded.count)
+        rows = []
+        changes = []
         positions = KeyIndex(minimumCapacity: loaded.count)
-        for row in loaded { positions.append(row.uuid(keyed.keyColumn)) }
+        add(loaded)
+    }
+
+    /// Adds rows that were read ``KeyedTable/selectForUpdate(_:)`` later in this transaction.
+    public mutating func add(_ loaded: [Row]) {
+        for row in loaded {
+            positions.append(row.uuid(keyed.keyColumn))
+            rows.append(row)
+            changes.append(.none)
+        }
     }
 
     /// Where the row of that key is; `nil` when there is none.

@@ -15,10 +15,13 @@ extension PostgresServer {
         if !slots.isEmpty { deliverToAll() }
     }
 
-    /// Where decoding has to stop for now.
+    /// Where decoding has to stop for now. A standby that has to be there and is not is waited for, as commits wait for it:
+    /// otherwise consumers would hear of transactions that nobody can see yet, and that a failover can undo.
+    /// Source: PostgreSQL documentation, 20.6.1 `synchronized_standby_slots` (a slot that does not exist is waited for).
     private var decodableEnd: LSN {
-        guard settings.synchronizesSlots, let acknowledged = standby?.acknowledgedLSN else { return wal.flushedLSN }
-        return min(wal.flushedLSN, acknowledged)
+        guard settings.synchronizesSlots else { return wal.flushedLSN }
+        if let acknowledged = standby?.acknowledgedLSN { return min(wal.flushedLSN, acknowledged) }
+        return settings.hasSynchronousStandby ? min(wal.flushedLSN, lastStandbyLSN) : wal.flushedLSN
     }
 
     private mutating func decode(_ commit: PostgresCommitRecord) {

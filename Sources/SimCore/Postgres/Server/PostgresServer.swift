@@ -57,6 +57,8 @@ public struct PostgresServer: ~Copyable, Sendable {
 
     // Streaming replication.
     var standby: StandbyLink?
+    /// What the last standby had on its disk: unlike ``standby``, it outlives a standby that is gone.
+    var lastStandbyLSN = LSN.zero
     /// Sessions whose commit waits for the standby, in the order of their commit records.
     var standbyWaiters = FIFOQueue<Int>()
     /// Grows with each promotion.

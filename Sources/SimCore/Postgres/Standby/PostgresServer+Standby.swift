@@ -41,8 +41,9 @@ extension PostgresServer {
     /// The standby has synced its copy up to a position: commits that waited for it are done.
     mutating func acknowledgeStandby(_ position: LSN) {
         guard let known = standby?.acknowledgedLSN else { return }
-        standby?.acknowledgedLSN = max(known, min(position, wal.flushedLSN))
         let acknowledged = max(known, min(position, wal.flushedLSN))
+        standby?.acknowledgedLSN = acknowledged
+        lastStandbyLSN = acknowledged
         while let session = standbyWaiters.first {
             if case .standby = sessions[session].wait {
                 guard sessions[session].transaction.commitEnd <= acknowledged else { break }
@@ -118,6 +119,7 @@ extension PostgresServer {
         decodedLog.truncate(from: position)
         keepSynchronizedSlots(position)
         standby = nil
+        lastStandbyLSN = position
         timeline += 1
         decodeFlushedCommits()
         releaseRecentCommits()
