@@ -68,12 +68,12 @@ import Testing
     func answerBeforeTheOrderIsVisible() async throws {
         var late: LateCommitDatabase!
         let shop = try await TestShop(orderDatabase: { database in
-            late = LateCommitDatabase(database)
+            late = LateCommitDatabase(database, table: OrdersTable.table)
             return late
         })
         let product = try await shop.stock()
         let orderID = await shop.place(product)
-        late.hideOrders()
+        late.hideRows()
         try await shop.settle()
         #expect(await shop.status(orderID) == "PENDING_FOR_PAY")
         #expect(shop.orderDatabase.rows(of: IgnoredEventsTable.table).isEmpty)

@@ -256,6 +256,22 @@ private let b = UniqueID(high: 2, low: 2)
         #expect(consumer.outbox.count { $0.text(OutboxTable.type) == "EventDeadLettered" } == 1)
     }
 
+    @Test("An event whose parking committed and cannot be seen yet is not dead-lettered again")
+    func parkedByAnInvisibleCommit() async throws {
+        var late: LateCommitDatabase!
+        let consumer = try await CounterConsumer(database: { database in
+            late = LateCommitDatabase(database, table: ParkedEventsTable.table)
+            return late
+        })
+        let dead = consumer.publish(to: a, amount: "much")
+        try await consumer.poll()
+        consumer.publish(to: a, amount: "much", id: dead)
+        late.hideRows()
+        try await consumer.poll()
+        #expect(consumer.parked.count == 1)
+        #expect(consumer.outbox.count { $0.text(OutboxTable.type) == "EventDeadLettered" } == 1)
+    }
+
     @Test("A call replays the parked events of an aggregate in order, up to the first that fails again")
     func replay() async throws {
         let consumer = try await CounterConsumer()

@@ -94,7 +94,8 @@ final class CounterConsumer {
 
     init(
         alsoKnown: Set<String> = [], on other: CounterConsumer? = nil,
-        _ change: (inout ConsumerLoopSettings) -> Void = { _ in }
+        _ change: (inout ConsumerLoopSettings) -> Void = { _ in },
+        database replace: (MemoryDatabase) -> any Database = { $0 }
     ) async throws {
         database =
             other?.database
@@ -106,7 +107,7 @@ final class CounterConsumer {
         settings.parkedReplayInterval = .zero
         change(&settings)
         let ports = ServicePorts(
-            database: database, eventLog: eventLog, clock: clock, identifiers: identifiers, log: log)
+            database: replace(database), eventLog: eventLog, clock: clock, identifiers: identifiers, log: log)
         loop = EventConsumerLoop(handler, settings: settings, ports: ports)
         session = try await loop.open()
     }

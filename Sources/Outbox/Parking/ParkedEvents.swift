@@ -88,7 +88,9 @@ public struct ParkedEvents: Sendable {
         var work = UnitOfWork(now: ports.clock.now)
         var positions = LastPositions(found[1].rows)
         let position = positions.next(after: parked.aggregateID)
-        work.add(insert([parked.row(consumer: consumer, position: position, at: work.now)]))
+        let row = parked.row(consumer: consumer, position: position, at: work.now)
+        // A rival whose commit cannot be seen yet is waited for here, and may have parked it.
+        guard try await session.execute(insert([row])).affectedRowCount == 1 else { return }
         if parked.state == .dead {
             let deadLetter = parked.deadLetter(consumer: consumer, id: ports.identifiers.next(), at: work.now)
             let cause = EventCause(

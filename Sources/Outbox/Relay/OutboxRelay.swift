@@ -193,11 +193,13 @@ public struct OutboxRelay: Sendable {
         if completed[0].affectedRowCount == 0 { throw SnapshotSuperseded(slotName: settings.slotName) }
     }
 
+    /// Reads a page of the outbox. The rows are locked so that the commit waits until they are as durable as commits are:
+    /// what a crashed server shows of commits that waited for its standby may be undone by a failover.
     private func snapshotPage(after aggregateID: String?, rowCount: Int) async throws -> [Row] {
         let page = Select(
             from: OutboxTable.table, where: aggregateID.map { [OutboxTable.aggregateID > .text($0)] } ?? [],
             orderedBy: [.ascending(OutboxTable.aggregateID), .ascending(OutboxTable.aggregateVersion)],
-            limit: rowCount)
+            limit: rowCount, lock: .forUpdate)
         return try await ports.database.executeAtomically([.select(page)])[0].rows
     }
 }

@@ -40,7 +40,14 @@ extension ConsumerClient {
             membership!.hasLostPartitions = false
             if !partitions.isEmpty { return call(.lost, partitions, .dropAll, effects: &effects) }
         }
-        if case .assigned(let new) = membership!.state { return take(new, effects: &effects) }
+        if case .assigned(let new) = membership!.state {
+            guard new.allSatisfy({ network.metadata.partition($0) != nil }) else {
+                // A member that has just started can be given partitions before it knows where they are.
+                network.requestMetadata()
+                return false
+            }
+            return take(new, effects: &effects)
+        }
         guard membership!.needsRejoin, !membership!.isPrepared else { return false }
         if case .joining = membership!.state { return false }
         membership!.isPrepared = true
@@ -70,7 +77,6 @@ extension ConsumerClient {
         }
         var added: [ConsumerPartition] = []
         for id in new where index(of: id) == nil {
-            guard network.metadata.partition(id) != nil else { continue }
             let partition = ConsumerPartition(
                 id: id, topicPartition: network.metadata.topicPartition(id), position: .unknown)
             insert(partition)

@@ -1,21 +1,22 @@
-import PortFakes
-import Ports
+public import Ports
 import Synchronization
 
-@testable import Domain
-
-/// The order service's database while commits of orders take long to become visible: an order is found only once somebody
-/// has waited for it, by inserting its key.
-final class LateCommitDatabase: Database {
+/// A database where commits to one table can take long to become visible: a row is found only once somebody has waited for
+/// its transaction, by inserting the row's key.
+public final class LateCommitDatabase: Database {
     private let database: MemoryDatabase
+    private let table: Table
     private let isLate = Mutex(false)
 
-    init(_ database: MemoryDatabase) { self.database = database }
+    public init(_ database: MemoryDatabase, table: Table) {
+        self.database = database
+        self.table = table
+    }
 
-    /// From now on nobody sees any order until it is waited for.
-    func hideOrders() { isLate.withLock { $0 = true } }
+    /// From now on nobody sees any row of the table until one is waited for.
+    public func hideRows() { isLate.withLock { $0 = true } }
 
-    func connect() async throws -> any DatabaseSession { Session(try await database.connect(), self) }
+    public func connect() async throws -> any DatabaseSession { Session(try await database.connect(), self) }
 
     private final class Session: DatabaseSession {
         private let session: any DatabaseSession
@@ -29,12 +30,12 @@ final class LateCommitDatabase: Database {
         func begin(_ isolation: IsolationLevel) async throws { try await session.begin(isolation) }
 
         func execute(_ statements: [Statement]) async throws -> [StatementResult] {
-            for case .insert(let insert) in statements where insert.table === OrdersTable.table {
+            for case .insert(let insert) in statements where insert.table === database.table {
                 database.isLate.withLock { $0 = false }
             }
             let isLate = database.isLate.withLock { $0 }
             return zip(statements, try await session.execute(statements)).map { statement, result in
-                guard isLate, case .select(let select) = statement, select.table === OrdersTable.table else {
+                guard isLate, case .select(let select) = statement, select.table === database.table else {
                     return result
                 }
                 return StatementResult(affectedRowCount: 0, rows: [])
