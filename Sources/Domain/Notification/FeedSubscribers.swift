@@ -55,7 +55,8 @@ struct FeedStream {
         }
     }
 
-    /// Reads what comes after the last position, page by page.
+    /// Reads what comes after the last position, page by page. The rows are locked, which nobody else does, so that nothing
+    /// is told that a failover can undo.
     private mutating func catchUp(_ sink: any ServerSentEventSink) async throws {
         typealias Feed = FeedTable
         while true {
@@ -66,7 +67,7 @@ struct FeedStream {
                 .select(
                     Select(
                         from: Feed.table, where: condition, orderedBy: [.ascending(Feed.position)],
-                        limit: settings.sweepBatchRowCount)),
+                        limit: settings.sweepBatchRowCount, lock: .forUpdate)),
             ])
             for row in results[1].rows { try await send(row, sink) }
             if results[1].rows.count < settings.sweepBatchRowCount {

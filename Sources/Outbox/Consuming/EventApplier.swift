@@ -46,8 +46,11 @@ struct EventApplier<Handler: EventHandler>: Sendable {
         if !results[1].rows.isEmpty && !settings.mistakes.contains(.deadLetterSkips) {
             try await parkedEvents.parkWaiting(&newEvents, in: session, into: &work)
         }
-        // Everything was applied before: there is nothing to commit, and closing rolls back.
-        if newEvents.isEmpty && work.isEmpty { return }
+        if newEvents.isEmpty && work.isEmpty {
+            let confirm = InboxTable.confirm(events.map(\.id), consumer: settings.consumerName)
+            _ = try await session.executeAndCommit([confirm])
+            return
+        }
         try await applyNew(newEvents, loaded: results.dropFirst(2), in: session, into: &work)
     }
 

@@ -19,6 +19,16 @@ public enum InboxTable {
     public static let aggregateID = table.column("aggregate_id")
     public static let receivedAt = table.column("received_at")
 
+    /// Locks the rows of events that were applied before. Committing after it waits until they are as durable as commits
+    /// are: only then may the log forget the events, since what a crashed server shows of commits that waited for its
+    /// standby may be undone by a failover.
+    static func confirm(_ eventIDs: [UniqueID], consumer: String) -> Statement {
+        .select(
+            Select(
+                from: table, where: [self.consumer == .text(consumer), eventID.isIn(eventIDs.map { .uuid($0) })],
+                orderedBy: [.ascending(eventID)], lock: .forUpdate))
+    }
+
     /// Inserts what is not there yet, and returns those rows.
     ///
     /// Rows are in the order of their ids, so that two consumers of the same events wait for each other instead of

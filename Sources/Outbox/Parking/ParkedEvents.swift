@@ -84,13 +84,15 @@ public struct ParkedEvents: Sendable {
         let isKnown =
             !found[0].rows.isEmpty
             || found[1].rows.contains { $0.uuid(ParkedEventsTable.eventID) == parked.eventID }
-        guard !isKnown else { return }
+        guard !isKnown else { return try await confirm(parked.eventID, in: session) }
         var work = UnitOfWork(now: ports.clock.now)
         var positions = LastPositions(found[1].rows)
         let position = positions.next(after: parked.aggregateID)
         let row = parked.row(consumer: consumer, position: position, at: work.now)
         // A rival whose commit cannot be seen yet is waited for here, and may have parked it.
-        guard try await session.execute(insert([row])).affectedRowCount == 1 else { return }
+        guard try await session.execute(insert([row])).affectedRowCount == 1 else {
+            return try await confirm(parked.eventID, in: session)
+        }
         if parked.state == .dead {
             let deadLetter = parked.deadLetter(consumer: consumer, id: ports.identifiers.next(), at: work.now)
             let cause = EventCause(
@@ -100,6 +102,15 @@ public struct ParkedEvents: Sendable {
             work.publish(deadLetter, causedBy: cause)
         }
         try await work.commit(on: session)
+    }
+
+    /// Waits until what is known of an event is as durable as commits are. See ``InboxTable/confirm(_:consumer:)``.
+    private func confirm(_ eventID: UniqueID, in session: any DatabaseSession) async throws {
+        let parked = Select(
+            from: ParkedEventsTable.table,
+            where: [ParkedEventsTable.consumer == .text(consumer), ParkedEventsTable.eventID == .uuid(eventID)],
+            lock: .forUpdate)
+        _ = try await session.executeAndCommit([InboxTable.confirm([eventID], consumer: consumer), .select(parked)])
     }
 
     private func insert(_ rows: [[Value]]) -> Statement {
