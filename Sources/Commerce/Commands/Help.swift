@@ -61,9 +61,9 @@ enum Help {
         let relayPort = Variables.port("cdc", 8_091)
         let databases = ShopComposition.serviceNames.map { Variables.postgresURL($0) }
         let servers = [
-            Variables.kafkaBootstrap, Variables.sessionTimeout, Variables.postgresConnections,
-            Variables.topicPartitions,
-            Variables.topicReplicas, Variables.topicMinimumInSync, Variables.startupTimeout,
+            Variables.kafkaBootstrap, Variables.sessionTimeout, Variables.fetchWait, Variables.relayGather,
+            Variables.postgresConnections, Variables.topicPartitions, Variables.topicReplicas,
+            Variables.topicMinimumInSync, Variables.startupTimeout,
         ]
         let http = [
             Variables.listenHost, Variables.maximumBody, Variables.maximumHeader, Variables.maximumConnections,

@@ -33,6 +33,12 @@ enum Variables {
     static let sessionTimeout = Variable(
         "KAFKA_SESSION_TIMEOUT_MS", default: "10000", unit: "ms",
         "after how long without a heartbeat others take a consumer's partitions over")
+    static let fetchWait = Variable(
+        "KAFKA_FETCH_WAIT_MS", default: "10", unit: "ms",
+        "how long brokers gather records for a consumer: longer means fewer transactions, and later ones")
+    static let relayGather = Variable(
+        "RELAY_GATHER_MS", default: "5", unit: "ms",
+        "how long the relay waits for further transactions to publish with one")
     static let topicPartitions = Variable(
         "TOPIC_PARTITIONS", default: "3", unit: "partitions", "of a topic that does not exist yet")
     static let topicReplicas = Variable(

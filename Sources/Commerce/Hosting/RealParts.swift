@@ -113,9 +113,11 @@
                 let database = PostgresDatabase(own)
                 try await setup.migrate(service.schema, PostgresAdministration(database))
                 try await setup.createTopics(service.outboxTopics, topicShape, eventLog.administration)
+                var relay = OutboxRelaySettings(slotName: "\(name)_outbox")
+                relay.gatherTime = servers.relayGatherTime
                 relays.append(
                     OutboxRelay(
-                        settings: OutboxRelaySettings(slotName: "\(name)_outbox"),
+                        settings: relay,
                         streams: PostgresChangeStreams(settings),
                         ports: ServicePorts(
                             database: database,

@@ -9,6 +9,9 @@
         let kafkaBootstrap: String
         private let environment: Environment
         private let connectionLimit: Int
+        private let fetchWait: Nanoseconds
+        /// How long a relay waits for further transactions.
+        let relayGatherTime: Nanoseconds
         let instanceName: String
 
         /// - Throws: ``ConfigurationError``.
@@ -16,6 +19,8 @@
             self.environment = environment
             kafkaBootstrap = try environment.text(Variables.kafkaBootstrap)
             connectionLimit = try environment.integer(Variables.postgresConnections, in: 1...1_000)
+            fetchWait = .milliseconds(Int64(try environment.integer(Variables.fetchWait, in: 1...10_000)))
+            relayGatherTime = .milliseconds(Int64(try environment.integer(Variables.relayGather, in: 0...10_000)))
             instanceName = try environment.text(Variables.instanceName)
             for address in kafkaBootstrap.split(separator: ",", omittingEmptySubsequences: false) {
                 let parts = address.split(separator: ":", omittingEmptySubsequences: false)
@@ -54,6 +59,8 @@
         func eventLog(_ log: any ServiceLog) -> KafkaEventLog {
             var settings = KafkaSettings(bootstrapServers: kafkaBootstrap)
             settings.log = log
+            settings.fetchMinimumByteCount = 65_536
+            settings.fetchWait = fetchWait
             return KafkaEventLog(settings)
         }
     }

@@ -93,8 +93,13 @@ public struct OutboxRelay: Sendable {
 
     /// Publishes the next transactions, or writes a heartbeat when there have been none for long.
     func publishOnce(_ session: inout Session) async throws {
-        let transactions = try await session.stream.next(
+        var transactions = try await session.stream.next(
             maximumTransactions: settings.maximumTransactionsPerBatch, timeout: settings.pollTimeout)
+        let room = settings.maximumTransactionsPerBatch - transactions.count
+        if settings.gatherTime > .zero, !transactions.isEmpty, room > 0 {
+            try await ports.clock.sleep(for: settings.gatherTime)
+            transactions += try await session.stream.next(maximumTransactions: room, timeout: .zero)
+        }
         if let last = transactions.last {
             try await publish(transactions, upTo: last.endLSN, &session)
             session.lastConfirmation = ports.clock.monotonicNow

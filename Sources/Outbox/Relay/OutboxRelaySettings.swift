@@ -8,6 +8,9 @@ public struct OutboxRelaySettings: Sendable {
     public var maximumTransactionsPerBatch = 500
     /// How long the relay waits for changes before it looks after its heartbeat.
     public var pollTimeout: Nanoseconds = .seconds(1)
+    /// How long the first transactions wait for others, so that they share requests; zero for not at all. Worth it where
+    /// each request costs a broker much.
+    public var gatherTime: Nanoseconds = .zero
     /// Without anything to confirm for this long, the relay writes a heartbeat so that the slot does not pin the log.
     public var heartbeatInterval: Nanoseconds = .seconds(10)
     /// Rows of one page when the outbox is published from its table.

@@ -57,7 +57,8 @@
             configuration.set("heartbeat.interval.ms", settings.heartbeatInterval)
             // librdkafka takes none shorter than the session.
             configuration.set("max.poll.interval.ms", pollInterval(settings))
-            configuration.set("fetch.wait.max.ms", settings.fetchMaximumWait)
+            configuration.set("fetch.wait.max.ms", cluster.fetchWait ?? settings.fetchMaximumWait)
+            configuration.set("fetch.min.bytes", cluster.fetchMinimumByteCount)
             configuration.set("max.partition.fetch.bytes", settings.maximumPartitionFetchBytes)
             configuration.set("fetch.error.backoff.ms", 100)
             configuration.set("queued.max.messages.kbytes", cluster.fetchAheadKilobytes)

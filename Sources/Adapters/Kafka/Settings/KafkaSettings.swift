@@ -23,6 +23,10 @@
         /// `queued.max.messages.kbytes`: what a consumer fetches ahead, in kilobytes. librdkafka's own default, 64 MB,
         /// is more than a small service should hold.
         public var fetchAheadKilobytes = 8_192
+        /// `fetch.min.bytes`: brokers answer a fetch only when they have so many bytes, or after ``fetchWait``.
+        public var fetchMinimumByteCount = 1
+        /// `fetch.wait.max.ms`, in the place of a consumer's own setting; `nil` leaves that.
+        public var fetchWait: Nanoseconds?
         /// Security above all: `security.protocol`, `sasl.*`, `ssl.*`. Applied last; values are never logged.
         public var properties: [Property] = []
         /// Where librdkafka's own messages go; `nil` drops them.
