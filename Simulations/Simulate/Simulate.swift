@@ -1,5 +1,6 @@
 import Foundation
 import Ports
+import SimCore
 
 /// The `simulate` command: the testbed from the command line.
 @main
@@ -96,4 +97,10 @@ enum ExitCode: Int32 {
     case outputLost = 6
     /// As a shell has it for a command that SIGINT has ended.
     case interrupted = 130
+
+    /// What a run's violations come to: a liveness bound was missed only when nothing worse happened in any of them.
+    init(_ violations: [SimCore.Violation]) {
+        let isSafe = violations.allSatisfy { $0.kind == .liveness || $0.kind == .timeLimit }
+        self = violations.isEmpty ? .held : isSafe ? .livenessMissed : .violated
+    }
 }

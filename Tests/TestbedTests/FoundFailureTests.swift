@@ -36,6 +36,8 @@ import Testing
                     ["lag": 5_000, "promotion_after": 200]),
             ])
         #expect(report.run.violations.isEmpty)
+        #expect(
+            report.run.faults.contains { $0.kind == "postgres-failover" && $0.effectCount > 0 }, "\(report.run.faults)")
     }
 
     @Test("A snapshot of the outbox publishes nothing that the synchronous standby lacks")
@@ -52,5 +54,7 @@ import Testing
                     ["lag": 100, "promotion_after": 3_000]),
             ])
         #expect(report.run.violations.isEmpty)
+        #expect(
+            report.run.faults.contains { $0.kind == "postgres-failover" && $0.effectCount > 0 }, "\(report.run.faults)")
     }
 }

@@ -16,9 +16,7 @@ struct CampaignSummary {
 
     var exitCode: ExitCode {
         if divergence != nil { return .notDeterministic }
-        if let first = result.failures.first?.violations.first {
-            return first.kind == .liveness || first.kind == .timeLimit ? .livenessMissed : .violated
-        }
+        if !result.failures.isEmpty { return ExitCode(result.failures.flatMap(\.violations)) }
         // What did not run may be what fails.
         if isInterrupted { return .interrupted }
         // A handful of seeds cannot be expected to make every fault bite.

@@ -46,7 +46,9 @@ enum Determinism {
     }
 
     private static func explain(seed: UInt64, _ scenario: Scenario, _ options: RunOptions) throws -> String {
-        let path = FileManager.default.temporaryDirectory.appendingPathComponent("simulate-\(seed).trace.jsonl").path
+        let path = FileManager.default.temporaryDirectory.appendingPathComponent(
+            "simulate-\(ProcessInfo.processInfo.processIdentifier)-\(seed).trace.jsonl"
+        ).path
         defer { try? FileManager.default.removeItem(atPath: path) }
         _ = try runElsewhere(seed: seed, options, traceFile: path)
         var settings = options.settings(seed: seed)

@@ -56,8 +56,7 @@ enum ReplayCommand: Command {
         } else {
             printText(report)
         }
-        guard let violation = report.run.violations.first else { return .held }
-        return violation.kind == .liveness || violation.kind == .timeLimit ? .livenessMissed : .violated
+        return ExitCode(report.run.violations)
     }
 
     private static func replayFile(

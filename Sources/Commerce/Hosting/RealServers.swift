@@ -18,7 +18,7 @@
         init(_ environment: Environment) throws(ConfigurationError) {
             self.environment = environment
             kafkaBootstrap = try environment.text(Variables.kafkaBootstrap)
-            connectionLimit = try environment.integer(Variables.postgresConnections, in: 1...1_000)
+            connectionLimit = try environment.integer(Variables.postgresConnections, in: 2...1_000)
             fetchWait = .milliseconds(Int64(try environment.integer(Variables.fetchWait, in: 1...10_000)))
             relayGatherTime = .milliseconds(Int64(try environment.integer(Variables.relayGather, in: 0...10_000)))
             instanceName = try environment.text(Variables.instanceName)

@@ -41,8 +41,7 @@ struct CommandRunner: Sendable {
             session in
             let results = try await session.execute([IdempotencyTable.select(key.text)] + loads)
             if let stored = results[0].rows.first {
-                try await confirm(key, session)
-                return try key.repeated(stored)
+                return try await IdempotencyTable.repeated(stored, key, in: session)
             }
             var work = UnitOfWork(now: ports.clock.now)
             let outcome = try decide(results.dropFirst(), key.cause(of: request), &work)
@@ -62,16 +61,7 @@ struct CommandRunner: Sendable {
         }
     }
 
-    /// Waits until the stored answer is as durable as a commit is.
-    ///
-    /// After a crash a server shows transactions that still waited for its standby, and a failover may undo them: an
-    /// answer that was only read must not be given. A commit with a row lock waits for all that was committed before it.
-    /// Source: PostgreSQL documentation, 26.2.8.3 Planning for High Availability.
-    private func confirm(_ key: IdempotencyKey, _ session: any DatabaseSession) async throws {
-        _ = try await session.executeAndCommit([IdempotencyTable.select(key.text, lock: .forUpdate)])
-    }
-
-    /// Runs a query: statements of one read-only round trip.
+    /// Runs a query: statements of one round trip. What it reads counts as confirmed only if it locks it (decision 14).
     func query(_ statements: [Statement]) async throws -> [StatementResult] {
         try await runner.run(within: settings.commandTimeLimit) { try await $0.executeAndCommit(statements) }
     }

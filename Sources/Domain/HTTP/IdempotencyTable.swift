@@ -23,6 +23,17 @@ public enum IdempotencyTable {
         .select(Select(from: table, where: [self.key == .text(key)], lock: lock))
     }
 
+    /// The stored answer of the same request, once it is confirmed (decision 14).
+    ///
+    /// - Throws: 422 when the key was used for another request; ``Ports/DatabaseError``.
+    static func repeated(
+        _ stored: Row, _ key: IdempotencyKey, in session: any DatabaseSession
+    ) async throws -> HTTPResponse {
+        let response = try key.repeated(stored)
+        _ = try await session.executeAndCommit([select(key.text, lock: .forUpdate)])
+        return response
+    }
+
     static func insert(_ response: HTTPResponse, key: String, fingerprint: Int64, at now: Instant) -> [Value] {
         [
             .text(key), .int64(fingerprint), .int64(Int64(response.status)),

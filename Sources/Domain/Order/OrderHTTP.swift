@@ -135,8 +135,8 @@ struct OrderStream {
 
     /// Reads the steps after the last one sent. Returns whether the order is finished, or gone.
     ///
-    /// The steps are locked, which nobody else does, so that the commit waits until they are as durable as commits are:
-    /// what a crashed server shows of commits that waited for its standby may be undone by a failover.
+    /// The steps are locked so that the commit confirms them (decision 14). They are not changed any more: only other streams
+    /// of the same order wait meanwhile. They may be newer than the order, which was read first.
     private mutating func catchUp(_ sink: any ServerSentEventSink) async throws -> Bool {
         typealias Steps = OrderStepsTable
         let results = try await runner.query([
@@ -150,12 +150,14 @@ struct OrderStream {
         guard let order = results[0].rows.first else { return true }
         let items = OrderView.items(results[1].rows)
         self.items = items
+        var isFinished = OrderState(order).status.isTerminal
         for step in results[2].rows {
             let json = OrderView.json(
                 order, items: items, status: (step[Steps.status], step[Steps.statusDescription]))
             try await send(json, version: step.int64(Steps.version), sink)
+            isFinished = isFinished || OrderStatus(rawValue: step.text(Steps.status))?.isTerminal == true
         }
-        return OrderState(order).status.isTerminal
+        return isFinished
     }
 
     private mutating func send(

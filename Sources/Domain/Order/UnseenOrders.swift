@@ -12,7 +12,8 @@ struct UnseenOrders {
     /// Waits until the transactions that are placing these orders, if there are any, have ended.
     ///
     /// Inserting the same keys waits for them and leaves nothing, since it is rolled back.
-    /// - Throws: ``Ports/DatabaseError``, also when a wait takes longer than the session's lock timeout.
+    /// It takes a second connection, so a service needs two of them.
+    /// - Throws: ``Ports/DatabaseError``, also when a wait takes longer than the session's lock or statement timeout.
     func waitUntilPlaced(_ orderIDs: [UniqueID]) async throws {
         let session = try await database.connect()
         do {

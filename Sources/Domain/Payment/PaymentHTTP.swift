@@ -139,7 +139,9 @@ struct PaymentHTTP: HTTPHandler {
         _ id: UniqueID, _ key: IdempotencyKey, _ request: HTTPRequest, in session: any DatabaseSession
     ) async throws -> Begun {
         let found = try await session.execute([IdempotencyTable.select(key.text)] + PaymentGatewayCalls.lock(id))
-        if let stored = found[0].rows.first { return .answered(try key.repeated(stored)) }
+        if let stored = found[0].rows.first {
+            return .answered(try await IdempotencyTable.repeated(stored, key, in: session))
+        }
         guard var payment = found[1].rows.first else { throw ProblemDocument.notFound("payment", id.description) }
         var work = UnitOfWork(now: ports.clock.now)
         try Self.requirePayable(payment, at: work.now)
@@ -160,7 +162,11 @@ struct PaymentHTTP: HTTPHandler {
             .timestamp(work.now + settings.reconciliationDelay), 0,
         ])
         if let existing = found[2].rows.first {
-            guard existing.attemptState == .abandoned else { return .capture(payment: payment, attempt: existing) }
+            guard existing.attemptState == .abandoned else {
+                // The gateway is asked on the word of this row, so it has to be as durable as a commit is.
+                _ = try await session.executeAndCommit([])
+                return .capture(payment: payment, attempt: existing)
+            }
             work.add(GatewayAttemptsTable.keyed.overwrite([attempt.values]))
         } else {
             work.insert(attempt.values, into: GatewayAttemptsTable.table)
@@ -175,7 +181,9 @@ struct PaymentHTTP: HTTPHandler {
         in session: any DatabaseSession
     ) async throws -> HTTPResponse {
         let found = try await session.execute([IdempotencyTable.select(key.text)] + PaymentGatewayCalls.lock(id))
-        if let stored = found[0].rows.first { return try key.repeated(stored) }
+        if let stored = found[0].rows.first {
+            return try await IdempotencyTable.repeated(stored, key, in: session)
+        }
         guard var payment = found[1].rows.first, var attempt = found[2].rows.first else {
             throw ProblemDocument.notFound("payment", id.description)
         }

@@ -19,9 +19,8 @@ public enum InboxTable {
     public static let aggregateID = table.column("aggregate_id")
     public static let receivedAt = table.column("received_at")
 
-    /// Locks the rows of events that were applied before. Committing after it waits until they are as durable as commits
-    /// are: only then may the log forget the events, since what a crashed server shows of commits that waited for its
-    /// standby may be undone by a failover.
+    /// Locks the rows of events that were applied before, so that committing confirms them (decision 14): only then may the
+    /// offsets pass the events.
     static func confirm(_ eventIDs: [UniqueID], consumer: String) -> Statement {
         .select(
             Select(

@@ -198,14 +198,18 @@ public struct OutboxRelay: Sendable {
         if completed[0].affectedRowCount == 0 { throw SnapshotSuperseded(slotName: settings.slotName) }
     }
 
-    /// Reads a page of the outbox. The rows are locked so that the commit waits until they are as durable as commits are:
-    /// what a crashed server shows of commits that waited for its standby may be undone by a failover.
+    /// Reads a page of the outbox, and writes the relay's own row in the same transaction: its commit confirms what was read
+    /// (decision 14), and unlike locks on the rows it meets no janitor.
     private func snapshotPage(after aggregateID: String?, rowCount: Int) async throws -> [Row] {
         let page = Select(
             from: OutboxTable.table, where: aggregateID.map { [OutboxTable.aggregateID > .text($0)] } ?? [],
             orderedBy: [.ascending(OutboxTable.aggregateID), .ascending(OutboxTable.aggregateVersion)],
-            limit: rowCount, lock: .forUpdate)
-        return try await ports.database.executeAtomically([.select(page)])[0].rows
+            limit: rowCount)
+        let results = try await ports.database.executeAtomically([
+            .select(page), RelayTable.beat(slot: settings.slotName, at: ports.clock.now),
+        ])
+        guard results[1].affectedRowCount == 1 else { throw SnapshotSuperseded(slotName: settings.slotName) }
+        return results[0].rows
     }
 }
 

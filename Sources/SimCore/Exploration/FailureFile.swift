@@ -9,7 +9,7 @@ public struct FailureFile: Hashable, Sendable, Codable {
     public var format = FailureFile.currentFormat
     /// Version of the tool that wrote it.
     public var toolVersion: String
-    /// The commit that its source was at, `unknown` where that could not be told.
+    /// The commit that the working directory was at when it was written, `unknown` where that could not be told.
     public var commit: String
     /// Name of the scenario.
     public var scenario: String
@@ -61,7 +61,7 @@ public struct FailureFile: Hashable, Sendable, Codable {
     ///
     /// - Parameters:
     ///   - toolVersion: version of the program that writes it.
-    ///   - commit: the commit of that program's source, `unknown` where that cannot be told.
+    ///   - commit: the commit that the working directory is at, `unknown` where that cannot be told.
     ///   - options: what the scenario has to be made with.
     ///   - settings: what the run was given.
     ///   - traceFile: name of the file beside this one that has the run's trace; `nil` when there is none.

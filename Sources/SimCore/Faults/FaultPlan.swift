@@ -108,7 +108,7 @@ public struct FaultPlan: Sendable {
             fault.duration = min(fault.duration, max(.nanoseconds(1), safetyPhase - at))
         }
         for parameter in definition.parameters {
-            // Extremes find more than the middle: one draw in four takes an end of the range, another four the default.
+            // Extremes find more than the middle: one draw in four takes an end of the range; half of them take the default.
             let range = entry.parameterRanges[parameter.name] ?? parameter.range
             let value =
                 switch decisions.draw(stream, below: 8) {

@@ -81,6 +81,7 @@ public final class Simulation: @unchecked Sendable {
     /// - Precondition: the time limit is not negative.
     public init(_ settings: SimulationSettings) {
         self.settings = settings
+        precondition(settings.timeLimit >= .zero, "the time limit is \(settings.timeLimit); expected zero or more")
         state = .allocate(capacity: 1)
         state.initialize(
             to: KernelState(

@@ -38,6 +38,37 @@ struct SimulatedDatabaseTests {
         #expect(report.held, "\(report.violations)")
     }
 
+    @Test("A commit whose wait for the synchronous standby is cancelled has an unknown outcome")
+    func cancelledStandbyWait() {
+        let simulation = Simulation(seed: 3)
+        var settings = PostgresSettings()
+        settings.hasSynchronousStandby = true
+        let server = SimulatedPostgres(simulation, name: "postgres", settings: settings)
+        let report = simulation.run { context in
+            let database = try await Self.bank(context, server)
+            let error = await withTaskGroup(of: (any Error)?.self) { group in
+                group.addTask {
+                    do {
+                        _ = try await database.executeAtomically([
+                            .insert(Insert(into: Self.accounts, rows: [[1, 100]]))
+                        ])
+                        return nil
+                    } catch {
+                        return error
+                    }
+                }
+                try? await context.sleep(for: .milliseconds(100))
+                group.cancelAll()
+                return await group.next()!
+            }
+            guard case .commitOutcomeUnknown? = error as? DatabaseError else {
+                Issue.record("expected an unknown outcome, got \(String(describing: error))")
+                return
+            }
+        }
+        #expect(report.held, "\(report.violations)")
+    }
+
     @Test("A connection that breaks before COMMIT had no effect; one that breaks with it leaves the outcome unknown")
     func brokenConnectionsAreToldApart() {
         let simulation = Simulation(seed: 2)

@@ -6,6 +6,31 @@
     /// A libpq connection, owned by whoever holds this. Used by one thread at a time.
     struct ConnectionHandle: @unchecked Sendable {
         let pointer: OpaquePointer
+        /// Set by the server's warning that a commit no longer waits for its standby.
+        private let gaveUpStandby: UnsafeMutablePointer<Bool>
+
+        private init(_ pointer: OpaquePointer) {
+            self.pointer = pointer
+            gaveUpStandby = .allocate(capacity: 1)
+            gaveUpStandby.initialize(to: false)
+            PQsetNoticeReceiver(pointer, { Self.received($0, $1) }, gaveUpStandby)
+        }
+
+        /// The server's notices are of no concern, but for the one that takes a commit's promise back. It is known by the
+        /// function that it comes from, since its text depends on the server's language.
+        /// Source: src/backend/replication/syncrep.c, SyncRepWaitForLSN.
+        private static func received(_ flag: UnsafeMutableRawPointer?, _ notice: OpaquePointer?) {
+            guard let flag, let name = PQresultErrorField(notice, Int32(UnicodeScalar("R").value)) else { return }
+            if String(cString: name) == "SyncRepWaitForLSN" {
+                flag.assumingMemoryBound(to: Bool.self).pointee = true
+            }
+        }
+
+        /// Whether a commit since the last call is durable on the server itself and perhaps not on its standby.
+        func takeGivenUpStandby() -> Bool {
+            defer { gaveUpStandby.pointee = false }
+            return gaveUpStandby.pointee
+        }
 
         var isBroken: Bool { PQstatus(pointer) == CONNECTION_BAD }
         var socket: Int32 { PQsocket(pointer) }
@@ -17,7 +42,10 @@
             return poll(&descriptor, 1, 0) > 0
         }
 
-        func finish() { PQfinish(pointer) }
+        func finish() {
+            PQfinish(pointer)
+            gaveUpStandby.deallocate()
+        }
 
         /// Opens a connection and waits for it. Blocks (name resolution, above all), so it runs on a thread of its own.
         ///
@@ -26,10 +54,9 @@
         ///   - timeout: for everything but name resolution.
         static func open(_ parameters: [PostgresURL.Parameter], timeout: Nanoseconds) -> Result<Self, DatabaseError> {
             guard let pointer = start(parameters) else { return .failure(.connectionLost("libpq is out of memory")) }
-            let handle = ConnectionHandle(pointer: pointer)
+            let handle = ConnectionHandle(pointer)
             // Only the verbose form of a refused connection tells its SQLSTATE.
             PQsetErrorVerbosity(pointer, PQERRORS_VERBOSE)
-            PQsetNoticeReceiver(pointer, { _, _ in }, nil)
             let deadline = monotonicNanoseconds() + timeout.rawValue
             if PQstatus(pointer) != CONNECTION_BAD {
                 var wanted = PGRES_POLLING_WRITING

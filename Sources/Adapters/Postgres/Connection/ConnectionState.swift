@@ -103,7 +103,7 @@
                 if handle.isBroken || PostgresErrors.endsSession(result) {
                     return endSession(with: result, handle)
                 }
-                execution?.take(result)
+                execution?.take(result, gaveUpStandby: handle.takeGivenUpStandby())
             }
             return nil
         }

@@ -29,8 +29,10 @@
         /// libpq separates the answers to two commands by a null result.
         mutating func endCommand() { index += 1 }
 
-        mutating func take(_ result: OpaquePointer) {
+        /// - Parameter gaveUpStandby: the server has warned that this commit no longer waits for its standby.
+        mutating func take(_ result: OpaquePointer, gaveUpStandby: Bool) {
             guard index < expected.count else { return }
+            if gaveUpStandby { fail(.commitOutcomeUnknown("the wait for the synchronous standby was cancelled")) }
             switch PQresultStatus(result) {
             case PGRES_COMMAND_OK, PGRES_TUPLES_OK: takeSuccess(result)
             case PGRES_PIPELINE_ABORTED: break  // skipped after an earlier error

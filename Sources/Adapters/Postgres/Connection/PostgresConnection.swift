@@ -41,8 +41,9 @@
 
         /// Sends a pipeline and waits for its outcome.
         ///
-        /// A cancelled task asks the server to cancel what runs, which then fails with 57014; the connection is not used
-        /// again after that, since the request may reach the server late.
+        /// A cancelled task asks the server to cancel what runs, which then fails with 57014, or as an unknown outcome where
+        /// it was a commit's wait for the standby; the connection is not used again after that, since the request may reach
+        /// the server late.
         /// - Throws: ``Ports/DatabaseError/connectionLost(_:)`` or ``Ports/DatabaseError/commitOutcomeUnknown(_:)``;
         ///   `CancellationError` when the task was cancelled before anything was sent.
         func run(_ pipeline: Pipeline) async throws -> PipelineOutcome {

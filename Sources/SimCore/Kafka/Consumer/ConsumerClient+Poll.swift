@@ -42,8 +42,10 @@ extension ConsumerClient {
         }
         if case .assigned(let new) = membership!.state {
             guard new.allSatisfy({ network.metadata.partition($0) != nil }) else {
-                // A member that has just started can be given partitions before it knows where they are.
+                // A member that has just started can be given partitions before it knows where they are. The group's next
+                // rebalance does not wait for that.
                 network.requestMetadata()
+                if membership!.needsRejoin { membership!.state = .stable }
                 return false
             }
             return take(new, effects: &effects)

@@ -3,7 +3,7 @@ import Ports
 extension PostgresFaults {
     /// The primary's machine is lost, and the standby is promoted in its place. With an asynchronous standby this loses what
     /// had not arrived there; with a synchronous one and synchronised slots it loses nothing that was acknowledged.
-    /// Source: PostgreSQL documentation, 27.3 Failover.
+    /// Source: PostgreSQL 17 documentation, Failover.
     static func failover(_ servers: Servers) -> FaultDefinition {
         FaultDefinition(
             "postgres-failover", summary: "the primary is lost, and its standby is promoted in its place",

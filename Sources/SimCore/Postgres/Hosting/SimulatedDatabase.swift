@@ -185,6 +185,7 @@ final class SimulatedDatabaseSession: DatabaseSession, @unchecked Sendable {
         if let reply = try await connection.call(
             body, timeout: database.settings.answerTimeout, isInterruptible: isInterruptible)
         {
+            if commits, case .results(_, let warning?) = reply { throw DatabaseError.commitOutcomeUnknown(warning) }
             return reply
         }
         let why = connection.end ?? "the connection broke"

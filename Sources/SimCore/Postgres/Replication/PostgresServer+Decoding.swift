@@ -17,11 +17,11 @@ extension PostgresServer {
 
     /// Where decoding has to stop for now. A standby that has to be there and is not is waited for, as commits wait for it:
     /// otherwise consumers would hear of transactions that nobody can see yet, and that a failover can undo.
-    /// Source: PostgreSQL documentation, 20.6.1 `synchronized_standby_slots` (a slot that does not exist is waited for).
+    /// Source: PostgreSQL 17 documentation, `synchronized_standby_slots` (a slot that does not exist is waited for).
     private var decodableEnd: LSN {
         guard settings.synchronizesSlots else { return wal.flushedLSN }
         if let acknowledged = standby?.acknowledgedLSN { return min(wal.flushedLSN, acknowledged) }
-        return settings.hasSynchronousStandby ? min(wal.flushedLSN, lastStandbyLSN) : wal.flushedLSN
+        return min(wal.flushedLSN, lastStandbyLSN)
     }
 
     private mutating func decode(_ commit: PostgresCommitRecord) {

@@ -103,7 +103,7 @@ extension PostgresServer {
     /// The old primary is the value before the call; a copy of it may go on as a split brain. Connections are refused
     /// with 57P03 until ``finishRecovery()``, and no standby is attached any more. Tables created by a migration are
     /// there, whenever it was.
-    /// Source: PostgreSQL documentation, 27.3 Failover, 49.2.3 Replication Slot Synchronization (17).
+    /// Source: PostgreSQL 17 documentation, Failover; Replication Slot Synchronization.
     /// - Parameter position: end of the standby's WAL, between ``standbyAcknowledgedLSN`` and ``flushedLSN``.
     public mutating func failOver(to position: LSN) {
         guard let acknowledged = standby?.acknowledgedLSN else {
