@@ -52,7 +52,7 @@ struct MisbehaviourTests {
         #expect(outcome.status == 1)
         #expect(
             outcome.errors
-                == "simulate: seed 7: process 'worker' has not given the thread back for 1 s; it loops or waits without awaiting anything\n"
+                == "simulate: seed 7: process 'worker' has not given the thread back for 1 s; it loops or waits without awaiting anything\n  replay: simulate replay \(Self.command)block --scheduling in-order --seed 7\n"
         )
     }
 }

@@ -20,19 +20,10 @@ struct ScenarioTests {
     @Test("Every property holds in every scenario, whatever the seed", arguments: cases)
     func everyPropertyHolds(_ one: Case) throws {
         let report = try ShopRuns.run(try ShopRuns.scenario(one.scenario, orders: Self.orderCount), seed: one.seed)
-        if Self.withUnattributedLosses.contains(one.testDescription) {
-            withKnownIssue("what this unclean election lost is not all attributed to it") {
-                #expect(report.run.held, "\(report)")
-            }
-        } else {
-            #expect(report.run.held, "\(report)")
-        }
+        #expect(report.run.held, "\(report)")
         let finished = report.figures.first { $0.name == "orders" }?.value
         #expect(finished == Int64(Self.orderCount), "every order comes: \(report.figures)")
     }
-
-    /// Runs in which an event was published, acknowledged and lost without the fault knowing that it lost it.
-    static let withUnattributedLosses = ["lossy-election, seed 11"]
 
     static let debeziumCases =
         (1...2).map { Case(scenario: "calm", seed: $0) } + (1...6).map { Case(scenario: "default", seed: $0) }

@@ -132,7 +132,7 @@ enum BugsCommand: Command {
         for property in ShopProperty.allCases {
             let names = findings.filter { $0.properties.contains(property.rawValue) }.map { "`\($0.bug.name)`" }
             StandardOutput.print(
-                "| \(property.rawValue) | \(names.isEmpty ? "none: **not known to work**" : names.joined(separator: ", ")) |"
+                "| \(property.rawValue) | \(names.isEmpty ? "none of these" : names.joined(separator: ", ")) |"
             )
         }
     }
@@ -142,7 +142,7 @@ enum BugsCommand: Command {
         StandardOutput.print("")
         for property in ShopProperty.allCases {
             let names = findings.filter { $0.properties.contains(property.rawValue) }.map(\.bug.name)
-            let text = names.isEmpty ? "failed on none of them: not known to work" : names.joined(separator: ", ")
+            let text = names.isEmpty ? "failed on none of these" : names.joined(separator: ", ")
             StandardOutput.print("\(pad(property.rawValue, 18))\(text)")
         }
     }

@@ -34,7 +34,12 @@ enum ReplayCommand: Command {
             try arguments.finish()
             return try replaySeed(seeds.lowerBound, options, isJSON: isJSON, traceFile: traceFile)
         }
-        guard let path = arguments.takeWord() else { throw UsageError("replay needs a failure file or --seed N") }
+        guard let path = arguments.takeWord() else {
+            throw UsageError("replay needs a failure file or --seed N")
+        }
+        guard path != traceFile else {
+            throw UsageError("--trace is '\(path)', the failure file itself; expected another")
+        }
         let stuckAfterSeconds = try RunOptions.takeStuckAfter(&arguments)
         try arguments.finish()
         return try replayFile(
@@ -164,7 +169,7 @@ enum ReplayCommand: Command {
     ) throws -> ScenarioReport {
         let monitor = RunMonitor()
         TrapReport.install(monitor, replayCommand: "simulate replay \(what)")
-        let watchdog = Watchdog(monitor, limitSeconds: limitSeconds)
+        let watchdog = Watchdog(monitor, limitSeconds: limitSeconds, replayCommand: "simulate replay \(what)")
         defer { watchdog.finish() }
         return try body(monitor)
     }

@@ -42,8 +42,9 @@ enum RunCommand: Command {
 
         let control = Campaign.Control()
         let monitor = RunMonitor()
-        TrapReport.install(monitor, replayCommand: "simulate replay \(options.commandLine)")
-        let watchdog = Watchdog(monitor, limitSeconds: options.stuckAfterSeconds)
+        let replayCommand = "simulate replay \(options.commandLine)"
+        TrapReport.install(monitor, replayCommand: replayCommand)
+        let watchdog = Watchdog(monitor, limitSeconds: options.stuckAfterSeconds, replayCommand: replayCommand)
         let interrupt = Interrupt(control)
         let progress = Progress(control, total: Int(plan.campaign.seedCount), isWanted: !plan.isJSON)
         let start = Stopwatch.nanoseconds()

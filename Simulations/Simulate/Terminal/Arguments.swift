@@ -9,6 +9,8 @@ struct UsageError: Error, CustomStringConvertible {
 /// The words of a command line, taken one by one; what is left over at the end is an error.
 struct Arguments {
     private var words: [String]
+    /// Options that were taken: what is left of them was given twice.
+    private var taken: Set<String> = []
 
     init(_ words: [String]) { self.words = words }
 
@@ -21,6 +23,7 @@ struct Arguments {
 
     /// Takes `--name value` or `--name=value`.
     mutating func takeValue(_ name: String) throws -> String? {
+        taken.insert(name)
         if let index = words.firstIndex(where: { $0.hasPrefix(name + "=") }) {
             return String(words.remove(at: index).dropFirst(name.count + 1))
         }
@@ -64,6 +67,9 @@ struct Arguments {
 
     /// - Throws: when a word was not taken.
     func finish() throws {
-        if let word = words.first { throw UsageError("unknown option or word '\(word)'; see --help") }
+        guard let word = words.first else { return }
+        let name = String(word.prefix { $0 != "=" })
+        if taken.contains(name) { throw UsageError("\(name) is given twice; expected it once") }
+        throw UsageError("unknown option or word '\(word)'; see --help")
     }
 }

@@ -35,7 +35,7 @@ enum TrapReport {
     private static func report(_ signal: Int32) {
         if let watched, let run = watched.monitor.observeOwnThread() {
             let text = """
-                simulate: seed \(run.seed): process '\(run.process)' trapped (signal \(signal)); what it said stands above
+                simulate: seed \(run.seed): process '\(run.process)' trapped (signal \(signal)); what the runtime says of it stands beside this
                   replay: \(watched.replayCommand) --seed \(run.seed)
 
                 """

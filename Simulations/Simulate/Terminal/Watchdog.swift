@@ -5,11 +5,15 @@ import SimCore
 /// interrupted from inside, and must not hang the tool.
 final class Watchdog: @unchecked Sendable {
     private let monitor: RunMonitor
+    private let replayCommand: String
     private let timer: any DispatchSourceTimer
     private var seen: [UInt64: (stepCount: UInt64, since: UInt64)] = [:]
 
-    /// - Parameter limitSeconds: how long a run may make no step at all.
-    init(_ monitor: RunMonitor, limitSeconds: Int) {
+    /// - Parameters:
+    ///   - limitSeconds: how long a run may make no step at all.
+    ///   - replayCommand: repeats a run, but for its seed.
+    init(_ monitor: RunMonitor, limitSeconds: Int, replayCommand: String) {
+        self.replayCommand = replayCommand
         self.monitor = monitor
         let timer = DispatchSource.makeTimerSource(queue: DispatchQueue(label: "watchdog"))
         self.timer = timer
@@ -28,7 +32,7 @@ final class Watchdog: @unchecked Sendable {
             }
             if now - earlier.since > UInt64(limitSeconds) * 1_000_000_000 {
                 StandardError.print(
-                    "seed \(observation.seed): process '\(observation.process)' has not given the thread back for \(limitSeconds) s; it loops or waits without awaiting anything"
+                    "seed \(observation.seed): process '\(observation.process)' has not given the thread back for \(limitSeconds) s; it loops or waits without awaiting anything\n  replay: \(replayCommand) --seed \(observation.seed)"
                 )
                 exit(ExitCode.violated.rawValue)
             }

@@ -45,10 +45,17 @@ extension Broker {
     {
         guard let index = replicaIndex(partition) else { return ([], offset) }
         let highWatermark = replicas[index].log.highWatermark
+        return (batches(of: partition, in: offset..<max(offset, highWatermark)), max(offset, highWatermark))
+    }
+
+    /// What this broker's replica holds of a span of offsets, committed or not. Linear in what is returned.
+    package func batches(of partition: PartitionID, in span: Range<Int64>) -> [StoredBatch] {
+        guard let index = replicaIndex(partition) else { return [] }
         var batches: [StoredBatch] = []
         replicas[index].log.read(
-            from: max(offset, replicas[index].log.startOffset), upTo: highWatermark, byteLimit: .max, into: &batches)
-        return (batches, max(offset, highWatermark))
+            from: max(span.lowerBound, replicas[index].log.startOffset), upTo: span.upperBound, byteLimit: .max,
+            into: &batches)
+        return batches
     }
 
     /// The partitions of which this broker has a replica, in order.

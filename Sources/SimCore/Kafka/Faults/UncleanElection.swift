@@ -58,10 +58,15 @@ extension SimulatedKafkaCluster {
                 endangered.append(entry)
                 continue
             }
-            let end = nodes[Int(leader.rawValue)].logEndOffset(of: entry.partition) ?? 0
-            let lost = entry.records.filter { $0.offset >= end }
+            // Not by offsets alone: other records may have taken their places meanwhile.
+            let name = metadata.topicPartition(entry.partition)
+            let left = Set(
+                records(
+                    of: entry.partition, name, on: nodes[Int(leader.rawValue)],
+                    in: (entry.records.first?.offset ?? 0)..<((entry.records.last?.offset ?? -1) + 1)))
+            let lost = entry.records.filter { !left.contains($0) }
             for _ in lost { simulation.faults.tookEffect(entry.fault) }
-            if !lost.isEmpty { onLostRecords?(metadata.topicPartition(entry.partition), lost) }
+            if !lost.isEmpty { onLostRecords?(name, lost) }
         }
     }
 
@@ -75,17 +80,19 @@ extension SimulatedKafkaCluster {
             let others = nodes.dropFirst().filter { $0.node != leader.node && image.replicas.contains($0.node) }
             let start = others.map { $0.logEndOffset(of: image.id) ?? 0 }.min() ?? 0
             guard start < committedEnd else { return nil }
-            return (image.id, records(of: image.id, metadata.topicPartition(image.id), on: leader, from: start))
+            return (
+                image.id, records(of: image.id, metadata.topicPartition(image.id), on: leader, in: start..<committedEnd)
+            )
         }
     }
 
     private func records(
-        of partition: PartitionID, _ name: TopicPartition, on leader: KafkaNodeHost, from start: Int64
+        of partition: PartitionID, _ name: TopicPartition, on leader: KafkaNodeHost, in span: Range<Int64>
     ) -> [ConsumerRecord] {
         var records: [ConsumerRecord] = []
-        for batch in leader.committedBatches(of: partition, from: start).batches {
+        for batch in leader.batches(of: partition, in: span) {
             guard case .records(let contents) = batch.batch.contents else { continue }
-            for index in contents.indices where batch.offset(ofRecord: index) >= start {
+            for index in contents.indices where span.contains(batch.offset(ofRecord: index)) {
                 FetchedRecords(topicPartition: name, batch: batch, range: index..<index + 1).appendRecords(to: &records)
             }
         }

@@ -59,6 +59,11 @@ final class KafkaNodeHost: EventHandler, ProcessObserver, ConnectionDelegate {
         broker?.committedBatches(of: partition, from: offset) ?? ([], offset)
     }
 
+    /// See ``Broker/batches(of:in:)``; nothing on the controller.
+    func batches(of partition: PartitionID, in span: Range<Int64>) -> [StoredBatch] {
+        broker?.batches(of: partition, in: span) ?? []
+    }
+
     // MARK: The process
 
     func processStarted(_ process: ProcessID, incarnation: UInt32) {
