@@ -59,7 +59,7 @@ public struct ListAppendWorkload: Sendable {
     ///   - database: holds ``schema``.
     ///   - clock: for the times in the history.
     /// - Throws: a statement error that another attempt would meet too, which says that the database is not set up;
-    ///   ``ListAppendError``; whatever else is no ``DatabaseError``.
+    ///   ``ListAppendError``; whatever else is no ``Ports/DatabaseError``.
     public func run(
         on database: any Database, clock: any ServiceClock, generator: inout SplitMix64
     ) async throws -> History {
