@@ -136,28 +136,26 @@ struct OrderStream {
     /// Reads the steps after the last one sent. Returns whether the order is finished, or gone.
     ///
     /// The steps are locked so that the commit confirms them (decision 14). They are not changed any more: only other streams
-    /// of the same order wait meanwhile. They may be newer than the order, which was read first.
+    /// of the same order wait meanwhile. The order is read after them: what a step says, its payment's id above all, is in it.
     private mutating func catchUp(_ sink: any ServerSentEventSink) async throws -> Bool {
         typealias Steps = OrderStepsTable
         let results = try await runner.query([
-            OrdersTable.keyed.select([orderID]), OrderView.selectItems(of: orderID),
             .select(
                 Select(
                     from: Steps.table,
                     where: [Steps.orderID == .uuid(orderID), Steps.version > .int64(lastVersion)],
                     orderedBy: [.ascending(Steps.version)], lock: .forUpdate)),
+            OrdersTable.keyed.select([orderID]), OrderView.selectItems(of: orderID),
         ])
-        guard let order = results[0].rows.first else { return true }
-        let items = OrderView.items(results[1].rows)
+        guard let order = results[1].rows.first else { return true }
+        let items = OrderView.items(results[2].rows)
         self.items = items
-        var isFinished = OrderState(order).status.isTerminal
-        for step in results[2].rows {
+        for step in results[0].rows {
             let json = OrderView.json(
                 order, items: items, status: (step[Steps.status], step[Steps.statusDescription]))
             try await send(json, version: step.int64(Steps.version), sink)
-            isFinished = isFinished || OrderStatus(rawValue: step.text(Steps.status))?.isTerminal == true
         }
-        return isFinished
+        return OrderState(order).status.isTerminal && order.int64(OrdersTable.version) <= lastVersion
     }
 
     private mutating func send(
