@@ -116,7 +116,7 @@ let package = Package(
         .testTarget(
             name: "OutboxTests", dependencies: ["Ports", "Outbox", "SimCore", "PortFakes"], swiftSettings: settings),
         .testTarget(
-            name: "DomainTests", dependencies: ["Ports", "Outbox", "Domain", "PortFakes"], swiftSettings: settings),
+            name: "DomainTests", dependencies: ["Ports", "SimCore", "Outbox", "Domain", "PortFakes"], swiftSettings: settings),
         .testTarget(
             name: "TestbedTests", dependencies: ["Ports", "SimCore", "Outbox", "Domain", "Testbed", "Workloads"],
             swiftSettings: settings),

@@ -390,4 +390,46 @@ private let b = UniqueID(high: 2, low: 2)
         #expect(kept.key == record.key)
         #expect(kept.headers == record.headers)
     }
+
+    private static func envelope(
+        aggregateID: String = "k", payload: JSONValue = ["amount": 1]
+    ) -> ProducerRecord {
+        ProducerRecord(
+            topic: CounterConsumer.topic, key: "k", value: .json(payload),
+            headers: [
+                RecordHeader("id", "00000000-0000-0000-0000-000000000001"), RecordHeader("eventType", "Added"),
+                RecordHeader("eventVersion", "1"), RecordHeader("aggregateId", aggregateID),
+            ])
+    }
+
+    @Test(
+        "U+0000, which no database text can hold, makes an event malformed, and is kept as U+FFFD",
+        arguments: [
+            envelope(payload: ["note": "a\0b"]), envelope(payload: ["a\0b": 1]),
+            envelope(payload: ["notes": [["a\0b"]]]),
+            envelope(aggregateID: "a\0b"),
+        ])
+    func zeroBytes(record: ProducerRecord) async throws {
+        let consumer = try await CounterConsumer()
+        consumer.eventLog.append(record)
+        consumer.publish(to: b)
+        try await consumer.poll()
+        #expect(consumer.total(b) == 1)
+        let parked = try #require(consumer.parked.first)
+        #expect(parked.text(ParkedEventsTable.state) == "DEAD")
+        #expect(parked.text(ParkedEventsTable.cause).contains("U+0000"))
+        #expect("\(ParkedEvent(parked).record)".contains("a\u{FFFD}b"))
+    }
+
+    @Test("An aggregate id that no index can hold makes an event malformed, and is kept as far as there is room")
+    func longAggregateID() async throws {
+        let consumer = try await CounterConsumer()
+        consumer.eventLog.append(Self.envelope(aggregateID: String(repeating: "é", count: 2_000)))
+        consumer.publish(to: b)
+        try await consumer.poll()
+        #expect(consumer.total(b) == 1)
+        let parked = try #require(consumer.parked.first)
+        #expect(parked.text(ParkedEventsTable.state) == "DEAD")
+        #expect((200...255).contains(parked.text(ParkedEventsTable.aggregateID).utf8.count))
+    }
 }

@@ -29,10 +29,15 @@ struct MemoryTable: Sendable {
     /// Runs a statement on these rows; what it changed is appended to `changes`.
     mutating func run(_ statement: Statement, _ changes: inout [RowPair]) throws -> StatementResult {
         switch statement {
-        case .select(let select): return self.select(select)
+        case .select(let select):
+            try Self.check(operandsOf: select.condition)
+            return self.select(select)
         case .insert(let insert): return try self.insert(insert, &changes)
-        case .update(let update): return try self.update(update, &changes)
+        case .update(let update):
+            try Self.check(operandsOf: update.condition)
+            return try self.update(update, &changes)
         case .delete(let delete):
+            try Self.check(operandsOf: delete.condition)
             let deleted = rows.filter { matches($0, delete.condition) }
             rows = rows.filter { !matches($0, delete.condition) }
             changes += deleted.map { RowPair(old: $0, new: nil) }
@@ -124,9 +129,48 @@ struct MemoryTable: Sendable {
         return row
     }
 
+    /// PostgreSQL takes no text with a zero byte, be it only to compare with.
+    private static func check(operandsOf condition: [Comparison]) throws {
+        for comparison in condition { for operand in comparison.operands { try check(operand) } }
+    }
+
+    private static func check(_ value: Value) throws {
+        switch value {
+        case .text(let text) where text.utf8.contains(0):
+            throw DatabaseError.statement(SQLState(rawValue: "22021"), message: "invalid byte sequence: 0x00")
+        case .json(let document) where hasZero(document):
+            throw DatabaseError.statement(SQLState(rawValue: "22P05"), message: "unsupported Unicode escape: \\u0000")
+        default: break
+        }
+    }
+
+    private static func hasZero(_ document: JSONValue) -> Bool {
+        switch document {
+        case .string(let text): text.utf8.contains(0)
+        case .array(let values): values.contains(where: hasZero)
+        case .object(let members): members.contains { $0.name.utf8.contains(0) || hasZero($0.value) }
+        default: false
+        }
+    }
+
+    /// An index takes no row of more than a third of a page, 2,704 bytes.
+    private func checkIndexRows(_ row: Row) throws {
+        let indexes = ([table.primaryKey] + table.uniqueKeys).map(\.columns) + table.indexes.map(\.columns)
+        for columns in indexes {
+            let byteCount = columns.reduce(0) { sum, column in
+                if case .text(let text) = row.values[column] { sum + text.utf8.count } else { sum + 8 }
+            }
+            if byteCount > 2_704 {
+                throw DatabaseError.statement(SQLState(rawValue: "54000"), message: "index row size \(byteCount)")
+            }
+        }
+    }
+
     private func check(_ row: Row) throws {
+        try checkIndexRows(row)
         for column in table.columns {
             let value = row[column]
+            try Self.check(value)
             if value.isNull {
                 if !column.isNullable { throw DatabaseError.statement(.notNullViolation, message: column.name) }
             } else if value.type != column.type {

@@ -31,7 +31,7 @@ final class ShopWorld: @unchecked Sendable {
     init(_ simulation: Simulation, _ options: ShopOptions) {
         self.simulation = simulation
         self.options = options
-        kafka = SimulatedKafkaCluster(simulation, brokerCount: options.brokerCount, settings: ShopWorld.clusterSettings)
+        kafka = SimulatedKafkaCluster(simulation, brokerCount: options.brokerCount, settings: ShopWorld.clusterSettings(options))
         http = SimulatedHTTP(simulation)
         callbacks = WorkQueue(simulation)
         arrivals = WorkQueue(simulation)
@@ -57,8 +57,10 @@ final class ShopWorld: @unchecked Sendable {
         addCustomers()
     }
 
-    private static var clusterSettings: ClusterSettings {
+    private static func clusterSettings(_ options: ShopOptions) -> ClusterSettings {
         var settings = ClusterSettings()
+        // Where what is finished is forgotten, the logs are to forget it as soon.
+        if options.archiveRetention != nil { settings.retentionCheckInterval = .seconds(15) }
         settings.groupInitialRebalanceDelay = .milliseconds(100)
         settings.replicaLagTimeMaximum = .seconds(10)
         return settings

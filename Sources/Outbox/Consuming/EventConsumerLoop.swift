@@ -6,7 +6,7 @@ import Ports
 /// Deliveries are at least once and effects exactly once: the inbox decides, in the transaction of the effects. A member
 /// that lost its partitions without knowing it can do no harm for the same reason; the group fences only its offsets.
 public struct EventConsumerLoop<Handler: EventHandler>: Sendable {
-    private let settings: ConsumerLoopSettings
+    let settings: ConsumerLoopSettings
     private let ports: ServicePorts
     private let applier: EventApplier<Handler>
     private let processor: BatchProcessor<Handler>

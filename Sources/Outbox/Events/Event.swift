@@ -17,10 +17,13 @@ public final class Event: Sendable {
     /// The record it came in.
     public let record: ConsumerRecord
 
+    /// The most bytes that an aggregate id has. It is part of an index, which takes no more than 2,704 bytes (54000).
+    static let aggregateIDLimit = 255
+
     /// Reads the envelope from a record's headers.
     ///
-    /// - Throws: ``MalformedEvent`` when a header that must be there is missing or is not what it should be, or the value
-    ///   is not JSON.
+    /// - Throws: ``MalformedEvent`` when a header that must be there is missing or is not what it should be, the value is
+    ///   not JSON, or U+0000 is in any of it, which no database text can hold.
     public convenience init(_ record: ConsumerRecord) throws(MalformedEvent) {
         try self.init(record, EnvelopeHeaders(record))
     }
@@ -38,12 +41,17 @@ public final class Event: Sendable {
         guard let aggregateID = headers.aggregateID ?? record.key else {
             throw MalformedEvent(record, missing: EventHeader.aggregateID, expected: "an id, or the record's key")
         }
+        let aggregateUUID = UniqueID(aggregateID)
+        guard aggregateUUID != nil || aggregateID.utf8.count <= Self.aggregateIDLimit else {
+            throw MalformedEvent(longAggregateID: record, aggregateID)
+        }
         guard case .json(let payload) = record.value else { throw MalformedEvent(notJSON: record) }
+        guard !record.hasZeroByte else { throw MalformedEvent(zeroByteIn: record) }
         self.id = id
         self.type = type
         self.version = version
         self.aggregateID = aggregateID
-        self.aggregateUUID = UniqueID(aggregateID)
+        self.aggregateUUID = aggregateUUID
         self.payload = payload
         self.record = record
     }
@@ -112,9 +120,41 @@ public struct MalformedEvent: Error, Hashable, Sendable, CustomStringConvertible
         description = "\(record.topicPartition) offset \(record.offset): the value must be JSON, found \(found)"
     }
 
+    init(longAggregateID record: ConsumerRecord, _ aggregateID: String) {
+        description =
+            "\(record.topicPartition) offset \(record.offset): header \(EventHeader.aggregateID) must be at most "
+            + "\(Event.aggregateIDLimit) bytes, found \(aggregateID.utf8.count)"
+    }
+
+    init(zeroByteIn record: ConsumerRecord) {
+        description =
+            "\(record.topicPartition) offset \(record.offset): the record must be without U+0000, found it (kept as U+FFFD)"
+    }
+
     /// A payload that lacks what its type and version promise.
     public init(_ event: Event, field: String, expected: String) {
         let found = event.payload[field].map { "\($0)" } ?? "none"
         description = "event \(event.id) of type \(event.type): field \(field) must be \(expected), found \(found)"
+    }
+}
+
+extension ConsumerRecord {
+    /// Whether U+0000 is in its key, its headers or its document.
+    fileprivate var hasZeroByte: Bool {
+        if let key, key.hasZeroByte { return true }
+        for header in headers where header.name.hasZeroByte || header.value.hasZeroByte { return true }
+        if case .json(let document) = value { return document.hasZeroByte }
+        return false
+    }
+
+    /// The same record in a form that a database can keep: without U+0000.
+    var storable: ConsumerRecord {
+        guard hasZeroByte else { return self }
+        var value = value
+        if case .json(let document) = value { value = .json(document.replacingZeroBytes) }
+        return ConsumerRecord(
+            topicPartition: topicPartition, offset: offset, timestamp: timestamp, key: key?.replacingZeroBytes,
+            value: value,
+            headers: headers.map { RecordHeader($0.name.replacingZeroBytes, $0.value.replacingZeroBytes) })
     }
 }

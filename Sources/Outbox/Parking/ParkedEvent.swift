@@ -21,17 +21,28 @@ struct ParkedEvent: Sendable {
 
     /// A record that is no event at all. Its id is made of where it stands in the log, so that it stays the same however
     /// often it is delivered.
-    init(malformed record: ConsumerRecord, cause: String) {
+    init(malformed found: ConsumerRecord, cause: String) {
+        let record = found.storable
         var hash: UInt64 = 0xCBF2_9CE4_8422_2325
         for byte in record.topicPartition.topic.utf8 { hash = (hash ^ UInt64(byte)) &* 0x100_0000_01B3 }
         let place =
             UInt64(bitPattern: record.offset) ^ UInt64(UInt32(bitPattern: record.topicPartition.partition)) << 40
         eventID = record.header(EventHeader.id).flatMap { UniqueID($0) } ?? UniqueID(high: hash, low: place)
-        aggregateID = record.header(EventHeader.aggregateID) ?? record.key ?? ""
+        let aggregateID = record.header(EventHeader.aggregateID) ?? record.key ?? ""
+        self.aggregateID =
+            aggregateID.utf8.count <= Event.aggregateIDLimit ? aggregateID : Self.start(of: aggregateID)
         type = record.header(EventHeader.type) ?? ""
         state = .dead
-        self.cause = cause
+        self.cause = cause.replacingZeroBytes
         self.record = record
+    }
+
+    /// As many whole characters of a text as an aggregate id has room for. What is too long is malformed, and waited for by
+    /// nobody who does not have the same start.
+    private static func start(of text: String) -> String {
+        var start = text[...]
+        while start.utf8.count > Event.aggregateIDLimit { start = start.dropLast(max(1, start.count / 16)) }
+        return String(start)
     }
 
     /// The row of ``ParkedEventsTable`` that keeps it.

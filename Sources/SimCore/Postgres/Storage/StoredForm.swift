@@ -19,9 +19,9 @@ enum StoredForm {
         switch value {
         case .null, .int64, .bool, .uuid, .bytes: .stored
         case .timestamp(let instant): TimestampPrecision.isWhole(instant) ? .stored : .differs
-        case .text(let text): hasZeroByte(text) ? .textWithZeroByte : .stored
+        case .text(let text): text.hasZeroByte ? .textWithZeroByte : .stored
         case .json(let document):
-            if hasZeroCharacter(document) {
+            if document.hasZeroByte {
                 .documentWithZeroCharacter
             } else {
                 isSorted(document) ? .stored : .differs
@@ -80,39 +80,6 @@ enum StoredForm {
     private static func precedes(_ left: String, _ right: String) -> Bool {
         let (leftCount, rightCount) = (left.utf8.count, right.utf8.count)
         return leftCount == rightCount ? left.utf8.lexicographicallyPrecedes(right.utf8) : leftCount < rightCount
-    }
-
-    // MARK: Zero bytes
-
-    private static func hasZeroCharacter(_ document: JSONValue) -> Bool {
-        switch document {
-        case .null, .bool, .integer, .decimal: return false
-        case .string(let text): return hasZeroByte(text)
-        case .array(let values):
-            for value in values where hasZeroCharacter(value) { return true }
-            return false
-        case .object(let members):
-            for member in members where hasZeroByte(member.name) || hasZeroCharacter(member.value) { return true }
-            return false
-        }
-    }
-
-    private static func hasZeroByte(_ text: String) -> Bool {
-        var text = text
-        return text.withUTF8 { bytes in
-            var index = 0
-            while index + 8 <= bytes.count {
-                let word = UnsafeRawPointer(bytes.baseAddress! + index).loadUnaligned(as: UInt64.self)
-                // Some byte of the word is zero.
-                if (word &- 0x0101_0101_0101_0101) & ~word & 0x8080_8080_8080_8080 != 0 { return true }
-                index += 8
-            }
-            while index < bytes.count {
-                if bytes[index] == 0 { return true }
-                index += 1
-            }
-            return false
-        }
     }
 }
 
