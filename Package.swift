@@ -104,7 +104,7 @@ let package = Package(
         .target(name: "AllocationCounter", path: "Tests/AllocationCounter"),
         .testTarget(
             name: "SimCoreTests", dependencies: ["Ports", "SimCore", "AllocationCounter"], swiftSettings: settings),
-        .testTarget(name: "WorkloadsTests", dependencies: ["Workloads"], swiftSettings: settings),
+        .testTarget(name: "WorkloadsTests", dependencies: ["SimCore", "Workloads"], swiftSettings: settings),
         .testTarget(name: "ExamplesTests", dependencies: ["Ports", "SimCore", "Examples"], swiftSettings: settings),
         // The command as a user runs it, and what the documents say that it prints.
         .testTarget(
@@ -116,7 +116,8 @@ let package = Package(
         .testTarget(
             name: "OutboxTests", dependencies: ["Ports", "Outbox", "SimCore", "PortFakes"], swiftSettings: settings),
         .testTarget(
-            name: "DomainTests", dependencies: ["Ports", "SimCore", "Outbox", "Domain", "PortFakes"], swiftSettings: settings),
+            name: "DomainTests", dependencies: ["Ports", "SimCore", "Outbox", "Domain", "PortFakes"],
+            swiftSettings: settings),
         .testTarget(
             name: "TestbedTests", dependencies: ["Ports", "SimCore", "Outbox", "Domain", "Testbed", "Workloads"],
             swiftSettings: settings),

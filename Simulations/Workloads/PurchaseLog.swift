@@ -144,18 +144,18 @@ private struct LineScanner {
     func cents(_ index: Int, _ name: String) throws(PurchaseLogError) -> Int64 {
         var value: Int64 = 0
         var places = -1
+        let isPointAlone = fields[index].count == 1 && bytes[fields[index].lowerBound] == UInt8(ascii: ".")
         for byte in bytes[fields[index]] {
             if byte == UInt8(ascii: "."), places < 0 {
                 places = 0
                 continue
             }
             let (digit, isDigit) = Self.digit(byte)
-            guard isDigit, places < 2, value < 1_000_000_000_000 else {
-                throw wrong(index, name, "an amount with at most two places, for example 11.77")
-            }
+            guard isDigit, places < 2, value < 1_000_000_000_000 else { throw wrongAmount(index, name) }
             value = value * 10 + digit
             if places >= 0 { places += 1 }
         }
+        if isPointAlone { throw wrongAmount(index, name) }
         switch places {
         case 2: return value
         case 1: return value * 10
@@ -166,6 +166,10 @@ private struct LineScanner {
     private static func digit(_ byte: UInt8) -> (Int64, Bool) {
         let value = Int64(byte) - Int64(UInt8(ascii: "0"))
         return (value, (0...9).contains(value))
+    }
+
+    private func wrongAmount(_ index: Int, _ name: String) -> PurchaseLogError {
+        wrong(index, name, "an amount with at most two places, for example 11.77")
     }
 
     private func wrong(_ index: Int, _ name: String, _ expected: String) -> PurchaseLogError {

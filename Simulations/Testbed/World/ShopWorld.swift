@@ -31,7 +31,8 @@ final class ShopWorld: @unchecked Sendable {
     init(_ simulation: Simulation, _ options: ShopOptions) {
         self.simulation = simulation
         self.options = options
-        kafka = SimulatedKafkaCluster(simulation, brokerCount: options.brokerCount, settings: ShopWorld.clusterSettings(options))
+        kafka = SimulatedKafkaCluster(
+            simulation, brokerCount: options.brokerCount, settings: ShopWorld.clusterSettings(options))
         http = SimulatedHTTP(simulation)
         callbacks = WorkQueue(simulation)
         arrivals = WorkQueue(simulation)

@@ -21,7 +21,8 @@ enum KafkaProducerCases {
         try expect(written.map(\.offset), equals: [nil, nil], "offsets")
         try expect(
             written.map(\.topicPartition), equals: Array(repeating: TopicPartition(topic, 0), count: 2), "partitions")
-        try expect(try await stage.read(topic, count: 3).values, equals: ["acknowledged", "a", "b"], "what was written")
+        try expect(
+            try await stage.read(topic, count: 3).values, equals: ["acknowledged", "a", "b"], "what was written")
     }
 
     private static let idempotenceNeedsAll = ContractCase.kafka(
