@@ -107,7 +107,8 @@ enum ScenarioCatalogue {
 
     private static let orderCounts = 1...100_000_000
     private static let arrivalRates = 1...1_000_000
-    private static let archiveSpans = 1...1_000_000
+    /// Longer than the slowest customer comes back to an order, which is to be there still.
+    private static let archiveSpans = 90...1_000_000
 
     private static func wholeNumber(_ range: ClosedRange<Int>) -> String {
         "a whole number, \(range.lowerBound) to \(range.upperBound)"
@@ -156,7 +157,7 @@ enum ScenarioCatalogue {
         }
         if options.values["archive-after-seconds"] != nil {
             shop.archiveRetention = .seconds(
-                Int64(try options.integer("archive-after-seconds", default: 60, in: archiveSpans)))
+                Int64(try options.integer("archive-after-seconds", default: 90, in: archiveSpans)))
         }
         if let bug = options.values["bug"] { try ShopBugs.plant(bug, into: &shop) }
         return shop

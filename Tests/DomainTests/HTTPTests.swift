@@ -260,6 +260,29 @@ final class MemorySink: ServerSentEventSink {
         #expect(violations.filter { $0.property == .notifications } == [])
     }
 
+    @Test("A step is never told without what it says, although the order goes on between the reads of a stream")
+    func goesOnBetweenReads() async throws {
+        var interrupted: InterruptedDatabase!
+        let shop = try await TestShop(orderDatabase: { database in
+            interrupted = InterruptedDatabase(database)
+            return interrupted
+        })
+        let orderID = await shop.place(try await shop.stock())
+        let sink = MemorySink(limit: 3)
+        let stream = try await open(shop.order, "/orders/subscribe/" + orderID)
+        let hasGoneOn = Mutex(false)
+        // Nothing else uses it meanwhile.
+        nonisolated(unsafe) let idleShop = shop
+        interrupted.interruptNextReads {
+            try await idleShop.settle()
+            hasGoneOn.withLock { $0 = true }
+        }
+        await #expect(throws: HTTPError.self) { try await stream(sink) }
+        #expect(hasGoneOn.withLock { $0 })
+        #expect(sink.events.map { $0.data["status"] } == ["CREATED", "RESERVED", "PENDING_FOR_PAY"])
+        #expect(sink.events.last?.data["paymentId"]?.stringValue == (await shop.paymentID(orderID)))
+    }
+
     @Test("A waiting stream ends when its task is cancelled")
     func cancelled() async throws {
         let shop = try await TestShop()
