@@ -10,7 +10,7 @@ public final class InterruptedDatabase: Database {
 
     public init(_ database: any Database) { self.database = database }
 
-    /// What happens once, after the first statement of the next call that has several and only reads.
+    /// What happens once, after the first statement of the next call within a transaction that has several and only reads.
     public func interruptNextReads(_ body: @escaping Interruption) { interruption.withLock { $0 = body } }
 
     public func connect() async throws -> any DatabaseSession { Session(try await database.connect(), self) }
@@ -35,22 +35,29 @@ public final class InterruptedDatabase: Database {
 
         func begin(_ isolation: IsolationLevel) async throws { try await session.begin(isolation) }
 
+        /// The database in memory takes its snapshot at the beginning: what only read begins anew, and sees what was committed.
+        private func readFirst(_ statement: Statement, _ interruption: Interruption) async throws -> [StatementResult] {
+            let first = try await session.execute([statement])
+            try await session.rollback()
+            try await interruption()
+            try await session.begin(.readCommitted)
+            return first
+        }
+
         func execute(_ statements: [Statement]) async throws -> [StatementResult] {
             guard let interruption = database.takeInterruption(statements) else {
                 return try await session.execute(statements)
             }
-            let first = try await session.execute([statements[0]])
-            try await interruption()
-            return first + (try await session.execute(Array(statements.dropFirst())))
+            return try await readFirst(statements[0], interruption)
+                + session.execute(Array(statements.dropFirst()))
         }
 
         func executeAndCommit(_ statements: [Statement]) async throws -> [StatementResult] {
             guard let interruption = database.takeInterruption(statements) else {
                 return try await session.executeAndCommit(statements)
             }
-            let first = try await session.execute([statements[0]])
-            try await interruption()
-            return first + (try await session.executeAndCommit(Array(statements.dropFirst())))
+            return try await readFirst(statements[0], interruption)
+                + session.executeAndCommit(Array(statements.dropFirst()))
         }
 
         func rollback() async throws { try await session.rollback() }
