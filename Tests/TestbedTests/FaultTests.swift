@@ -92,6 +92,15 @@ struct FaultTests {
         #expect(report.run.held, "\(report)")
     }
 
+    @Test(
+        "What an unclean election loses is known, also where the new leader has an earlier leader's records in its place"
+    )
+    func divergedReplicaLeads() throws {
+        // Three records of this run are lost to replicas whose logs are long enough and other than the lost leader's.
+        let report = try ShopRuns.run(try ShopRuns.scenario("lossy-election", orders: 12), seed: 49)
+        #expect(report.run.held, "\(report)")
+    }
+
     /// Faults of one kind in a scenario that allows losses.
     struct Loss: Sendable, CustomTestStringConvertible {
         let scenario: String

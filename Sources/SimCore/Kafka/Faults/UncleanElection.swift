@@ -78,12 +78,32 @@ extension SimulatedKafkaCluster {
         return metadata.partitions.compactMap { image in
             guard image.leader == leader.node, let committedEnd = leader.highWatermark(of: image.id) else { return nil }
             let others = nodes.dropFirst().filter { $0.node != leader.node && image.replicas.contains($0.node) }
-            let start = others.map { $0.logEndOffset(of: image.id) ?? 0 }.min() ?? 0
+            let start = others.map { commonEnd(of: image.id, leader, $0, upTo: committedEnd) }.min() ?? 0
             guard start < committedEnd else { return nil }
             return (
                 image.id, records(of: image.id, metadata.topicPartition(image.id), on: leader, in: start..<committedEnd)
             )
         }
+    }
+
+    /// Where another replica's log parts from that of the leader: it ends there, or goes on with records of an earlier leader
+    /// that it had no occasion to truncate yet.
+    private func commonEnd(
+        of partition: PartitionID, _ leader: KafkaNodeHost, _ other: KafkaNodeHost, upTo end: Int64
+    ) -> Int64 {
+        let otherEnd = min(end, other.logEndOffset(of: partition) ?? 0)
+        let found = other.batches(of: partition, in: 0..<otherEnd)
+        var position = 0
+        for batch in leader.batches(of: partition, in: 0..<end) {
+            while position < found.count, found[position].baseOffset < batch.baseOffset { position += 1 }
+            guard position < found.count else { return min(batch.baseOffset, otherEnd) }
+            // Retention removed it there, and it was committed by all before.
+            if position == 0, batch.lastOffset < found[0].baseOffset { continue }
+            let isSame =
+                found[position].baseOffset == batch.baseOffset && found[position].leaderEpoch == batch.leaderEpoch
+            if !isSame { return batch.baseOffset }
+        }
+        return otherEnd
     }
 
     private func records(
