@@ -381,6 +381,35 @@ import Testing
         #expect(collector.open.flatMap(\.ghosts).isEmpty)
     }
 
+    @Test("Finished rows with open work stay, and hold back none of those that were finished after them")
+    func openWorkStays() async throws {
+        let shop = try await TestShop {
+            $0.archiveRetention = .seconds(10)
+            $0.archiveBatchRowCount = 2
+        }
+        let product = try await shop.stock()
+        for _ in 0..<7 {
+            let orderID = await shop.place(product)
+            try await shop.settle()
+            _ = await shop.post(shop.payment, "/payments/\(await shop.paymentID(orderID))/pay")
+            for _ in 0..<4 { try await shop.wait(.seconds(3)) }
+        }
+        let payments = shop.paymentDatabase.rows(of: PaymentsTable.table)
+            .sorted { $0.timestamp(PaymentsTable.finishedAt) < $1.timestamp(PaymentsTable.finishedAt) }
+        // The gateway is still to be asked about the first two, which fill a page.
+        let open = payments.prefix(2).map { $0[PaymentsTable.id] }
+        _ = try await shop.paymentDatabase.executeAtomically([
+            .update(
+                Update(
+                    GatewayAttemptsTable.table, set: [.set(GatewayAttemptsTable.checkAt, .timestamp(shop.clock.now))],
+                    where: [GatewayAttemptsTable.paymentID.isIn(open)]))
+        ])
+        shop.clock.advance(by: .seconds(30))
+        try await shop.sweepJanitors()
+        #expect(Set(shop.paymentDatabase.rows(of: PaymentsTable.table).map { $0[PaymentsTable.id] }) == Set(open))
+        #expect(shop.orderDatabase.rows(of: OrdersTable.table).isEmpty)
+    }
+
     @Test("A record that no committed row stands for is a ghost; one whose row is seen later is not")
     func ghosts() throws {
         let id = UniqueID(high: 4, low: 4)

@@ -23,23 +23,40 @@ struct Archive: Sendable {
         self.dependents = dependents
     }
 
-    /// Removes at most `limit` of what was finished before `cutoff`, in one transaction; returns how many.
-    func remove(finishedBefore cutoff: Instant, limit: Int, _ database: any Database) async throws -> Int {
+    /// Removes what was finished before `cutoff`, oldest first, `limit` rows a transaction.
+    ///
+    /// Rows with open work stay; those behind them go nevertheless, however many there are.
+    func remove(finishedBefore cutoff: Instant, limit: Int, _ database: any Database) async throws {
+        var start: Value?
+        while true {
+            let page = try await removePage(from: start, cutoff: cutoff, limit: limit, database)
+            let isStuck = page.removedCount == 0 && page.last == start
+            if page.foundCount < limit || isStuck { return }
+            start = page.last
+        }
+    }
+
+    private struct Page {
+        var foundCount: Int
+        var removedCount: Int
+        /// When the last row that was found was finished.
+        var last: Value?
+    }
+
+    private func removePage(
+        from start: Value?, cutoff: Instant, limit: Int, _ database: any Database
+    ) async throws -> Page {
         let session = try await database.connect()
         do {
             try await session.begin(.readCommitted)
+            let condition = [finishedAt < .timestamp(cutoff)] + (start.map { [finishedAt >= $0] } ?? [])
             let finished = try await session.execute(
                 .select(
                     Select(
-                        from: table, where: [finishedAt < .timestamp(cutoff)], orderedBy: [.ascending(finishedAt)],
-                        limit: limit, lock: .forUpdateSkipLocked))
+                        from: table, where: condition, orderedBy: [.ascending(finishedAt)], limit: limit,
+                        lock: .forUpdateSkipLocked))
             ).rows
-            var ids = finished.map { $0[id] }
-            if let openWork, !ids.isEmpty {
-                let open = Select(from: openWork.table, where: [openWork.owner.isIn(ids), openWork.isOpen.isNotNull])
-                let openIDs = Set(try await session.execute(.select(open)).rows.map { $0[openWork.owner] })
-                ids.removeAll { openIDs.contains($0) }
-            }
+            let ids = try await withoutOpenWork(finished.map { $0[id] }, session)
             if !ids.isEmpty {
                 var statements = dependents.map {
                     Statement.delete(Delete(from: $0.table, where: [$0.owner.isIn(ids)]))
@@ -48,11 +65,18 @@ struct Archive: Sendable {
                 _ = try await session.executeAndCommit(statements)
             }
             await session.close()
-            return ids.count
+            return Page(foundCount: finished.count, removedCount: ids.count, last: finished.last?[finishedAt])
         } catch {
             await session.close()
             throw error
         }
+    }
+
+    private func withoutOpenWork(_ ids: [Value], _ session: any DatabaseSession) async throws -> [Value] {
+        guard let openWork, !ids.isEmpty else { return ids }
+        let open = Select(from: openWork.table, where: [openWork.owner.isIn(ids), openWork.isOpen.isNotNull])
+        let openIDs = Set(try await session.execute(.select(open)).rows.map { $0[openWork.owner] })
+        return ids.filter { !openIDs.contains($0) }
     }
 }
 
@@ -80,7 +104,6 @@ struct Housekeeping: Sendable {
                 .delete(Delete(from: IdempotencyTable.table, where: [IdempotencyTable.createdAt < oldestKey]))
             ])
         let cutoff = now - settings.archiveRetention
-        let limit = settings.archiveBatchRowCount
-        while try await archive.remove(finishedBefore: cutoff, limit: limit, ports.database) == limit {}
+        try await archive.remove(finishedBefore: cutoff, limit: settings.archiveBatchRowCount, ports.database)
     }
 }
