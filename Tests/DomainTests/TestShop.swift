@@ -68,14 +68,6 @@ final class TestShop {
         }
     }
 
-    /// The settings of every service's consumer.
-    var consumers: [ConsumerLoopSettings] {
-        [
-            order.consumer.settings, payment.consumer.settings, inventory.consumer.settings, shipping.consumer.settings,
-            notification.consumer.settings,
-        ]
-    }
-
     // MARK: Steps
 
     func relay() async throws {

@@ -419,17 +419,88 @@ private let b = UniqueID(high: 2, low: 2)
         #expect(parked.text(ParkedEventsTable.state) == "DEAD")
         #expect(parked.text(ParkedEventsTable.cause).contains("U+0000"))
         #expect("\(ParkedEvent(parked).record)".contains("a\u{FFFD}b"))
+        #expect(consumer.deadLetterCount == 1)
+        // What is kept is not what was sent, so it is never applied.
+        await #expect(throws: MalformedEvent.self) {
+            try await consumer.loop.replayParked(aggregateID: parked.text(ParkedEventsTable.aggregateID))
+        }
+        #expect(consumer.parked.count == 1)
     }
 
-    @Test("An aggregate id that no index can hold makes an event malformed, and is kept as far as there is room")
+    @Test("An aggregate id that no index can hold makes an event malformed, and nobody waits behind it")
     func longAggregateID() async throws {
         let consumer = try await CounterConsumer()
-        consumer.eventLog.append(Self.envelope(aggregateID: String(repeating: "é", count: 2_000)))
+        consumer.eventLog.append(Self.envelope(aggregateID: String(repeating: "x", count: 256)))
         consumer.publish(to: b)
         try await consumer.poll()
         #expect(consumer.total(b) == 1)
         let parked = try #require(consumer.parked.first)
         #expect(parked.text(ParkedEventsTable.state) == "DEAD")
-        #expect((200...255).contains(parked.text(ParkedEventsTable.aggregateID).utf8.count))
+        #expect(parked.text(ParkedEventsTable.aggregateID) == "")
+        #expect(ParkedEvent(parked).record.header(EventHeader.aggregateID)?.utf8.count == 256)
+    }
+
+    @Test("An aggregate id of 255 bytes is none too long")
+    func longestAggregateID() async throws {
+        let consumer = try await CounterConsumer()
+        consumer.eventLog.append(Self.envelope(aggregateID: String(repeating: "x", count: 255)))
+        try await consumer.poll()
+        // The counters want an id of their own kind: it was read, and then failed.
+        let parked = try #require(consumer.parked.first)
+        #expect(parked.text(ParkedEventsTable.aggregateID).utf8.count == 255)
+        #expect(parked.text(ParkedEventsTable.cause).contains("amount must be"))
+    }
+
+    @Test("A malformed record takes nothing from the event whose id it bears", arguments: [true, false])
+    func borrowedID(comesFirst: Bool) async throws {
+        let consumer = try await CounterConsumer()
+        let id = UniqueID(high: 7, low: 77)
+        if !comesFirst { consumer.publish(to: a, amount: 5, id: id) }
+        consumer.publish(to: b, amount: 1, id: id, version: "not a number")
+        if comesFirst { consumer.publish(to: a, amount: 5, id: id) }
+        try await consumer.poll()
+        #expect(consumer.total(a) == 5)
+        #expect(consumer.parked.map { $0.text(ParkedEventsTable.state) } == ["DEAD"])
+        #expect(consumer.deadLetterCount == 1)
+    }
+
+    @Test("A malformed record that is delivered again is parked and told of once")
+    func malformedAgain() async throws {
+        let consumer = try await CounterConsumer()
+        consumer.publish(to: a, version: "not a number")
+        try await consumer.poll()
+        // Another member, which starts where the first began.
+        let other = try await CounterConsumer(on: consumer) { $0.consumerName = "counter" }
+        other.eventLog.forgetOffsets(of: "counter")
+        try await other.poll()
+        #expect(other.parked.count == 1)
+        #expect(other.deadLetterCount == 1)
+    }
+
+    @Test("One that fails for good when its turn comes is dead then, and holds up no other aggregate")
+    func failsWhenItsTurnComes() async throws {
+        let old = try await CounterConsumer()
+        for counter in [a, b] {
+            old.publish("Doubled", to: counter)
+            old.publish(to: counter, amount: counter == a ? "much" : 3)
+        }
+        try await old.poll()
+        #expect(old.parked.count == 4)
+        let new = try await CounterConsumer(alsoKnown: ["Doubled"], on: old)
+        for _ in 0..<2 { try await new.poll() }
+        #expect(new.total(b) == 4, "what waits in other aggregates goes on")
+        #expect(new.parked.map { $0.text(ParkedEventsTable.state) } == ["DEAD"])
+        #expect(new.deadLetterCount == 1)
+    }
+
+    @Test("A dead letter is never too large for the log: a large event stays in the table")
+    func largeDeadLetter() async throws {
+        let consumer = try await CounterConsumer()
+        consumer.publish(to: a, amount: .string(String(repeating: "x", count: 900_000)))
+        try await consumer.poll()
+        let letter = try #require(consumer.outbox.first { $0.text(OutboxTable.type) == "EventDeadLettered" })
+        #expect(letter.json(OutboxTable.payload).estimatedByteCount < 5_000)
+        #expect(letter.json(OutboxTable.payload)["payloadByteCount"] != nil)
+        #expect(consumer.parked.first?.json(ParkedEventsTable.payload).estimatedByteCount ?? 0 > 900_000)
     }
 }

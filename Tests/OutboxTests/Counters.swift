@@ -133,6 +133,8 @@ final class CounterConsumer {
         return id
     }
 
+    var deadLetterCount: Int { outbox.count { $0.text(OutboxTable.type) == "EventDeadLettered" } }
+
     func total(_ counter: UniqueID) -> Int64? {
         database.rows(of: CountersTable.table).first { $0.uuid(CountersTable.id) == counter }?.int64(
             CountersTable.total)

@@ -53,6 +53,9 @@ public final class MemoryEventLog: EventLog {
         state.withLock { $0.committed[group]?[partition] }
     }
 
+    /// Makes a group's next members start as if it had never committed an offset.
+    public func forgetOffsets(of group: String) { state.withLock { $0.committed[group] = nil } }
+
     /// Appends a record, to the partition named or to one chosen by the key.
     @discardableResult
     public func append(_ record: ProducerRecord) -> RecordMetadata {

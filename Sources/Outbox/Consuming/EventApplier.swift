@@ -80,6 +80,7 @@ struct EventApplier<Handler: EventHandler>: Sendable {
         guard let row = try await session.execute(.select(head)).rows.first else { return false }
         let parked = ParkedEvent(row)
         guard parked.state != .dead || includingDead else { return false }
+        guard !parked.record.isRepaired else { throw MalformedEvent(zeroByteIn: parked.record) }
         let event = try Event(parked.record)
         let interest = interest(in: event.type, version: event.version)
         guard interest != .unknown else { return false }
@@ -87,14 +88,14 @@ struct EventApplier<Handler: EventHandler>: Sendable {
         var work = UnitOfWork(now: ports.clock.now)
         if interest == .ignored {
             // Known by now, and of no concern: what waits behind it need not wait any longer.
-            work.add(Self.unpark(event.id, at: settings.consumerName))
+            work.add(Self.unpark(parked.eventID, at: settings.consumerName))
             try await work.commit(on: session)
             return true
         }
         var statements = [InboxTable.insertNew([event], consumer: settings.consumerName, at: work.now)]
         statements += try handler.loads(for: [event])
         let results = try await session.execute(statements)
-        work.add(Self.unpark(event.id, at: settings.consumerName))
+        work.add(Self.unpark(parked.eventID, at: settings.consumerName))
         if results[0].rows.isEmpty {
             try await work.commit(on: session)  // applied before it was parked, by another member of the group
         } else {

@@ -8,7 +8,7 @@ import Ports
 public struct EventConsumerLoop<Handler: EventHandler>: Sendable {
     let settings: ConsumerLoopSettings
     private let ports: ServicePorts
-    private let applier: EventApplier<Handler>
+    let applier: EventApplier<Handler>
     private let processor: BatchProcessor<Handler>
 
     public init(_ handler: Handler, settings: ConsumerLoopSettings, ports: ServicePorts) {
@@ -198,12 +198,18 @@ public struct EventConsumerLoop<Handler: EventHandler>: Sendable {
     /// Applies parked events whose turn has come by itself: their type is known by now, or nothing is left before them.
     private func replayReady() async throws {
         do {
-            let parked = try await ports.database.executeAtomically([applier.parkedEvents.selectReady])[0].rows
-            var aggregateIDs: [String] = []
-            for row in parked where !aggregateIDs.contains(row.text(ParkedEventsTable.aggregateID)) {
-                aggregateIDs.append(row.text(ParkedEventsTable.aggregateID))
+            var last: String?
+            while true {
+                let statement = applier.parkedEvents.selectReady(after: last)
+                let parked = try await ports.database.executeAtomically([statement])[0].rows
+                var aggregateIDs: [String] = []
+                for row in parked where !aggregateIDs.contains(row.text(ParkedEventsTable.aggregateID)) {
+                    aggregateIDs.append(row.text(ParkedEventsTable.aggregateID))
+                }
+                for aggregateID in aggregateIDs { try await replayOrBury(aggregateID) }
+                guard parked.count == ParkedEvents.pageRowCount else { return }
+                last = aggregateIDs.last
             }
-            for aggregateID in aggregateIDs { _ = try await replay(aggregateID, includingDead: false) }
         } catch  where error.endsProcess {
             throw error
         } catch {
@@ -211,6 +217,28 @@ public struct EventConsumerLoop<Handler: EventHandler>: Sendable {
             ports.log.log(
                 .warning, "replay of parked events failed",
                 [LogField("consumer", settings.consumerName), LogField("error", String(describing: error))])
+        }
+    }
+
+    /// One that fails for good when its turn comes is dead then, and holds up no other aggregate.
+    private func replayOrBury(_ aggregateID: String) async throws {
+        do {
+            _ = try await replay(aggregateID, includingDead: false)
+        } catch  where error.endsProcess {
+            throw error
+        } catch let error as DatabaseError where error.mayBeRunAgain {
+            throw error
+        } catch {
+            let cause = String(describing: error)
+            ports.log.log(
+                .error, "parked event failed",
+                [
+                    LogField("consumer", settings.consumerName), LogField("aggregate", aggregateID),
+                    LogField("cause", cause),
+                ])
+            try await TransactionRunner(ports).run(within: settings.maximumBatchTime) { session in
+                try await applier.parkedEvents.bury(firstOf: aggregateID, cause: cause, in: session)
+            }
         }
     }
 }

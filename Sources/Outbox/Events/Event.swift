@@ -133,7 +133,7 @@ public struct MalformedEvent: Error, Hashable, Sendable, CustomStringConvertible
 
     /// A payload that lacks what its type and version promise.
     public init(_ event: Event, field: String, expected: String) {
-        let found = event.payload[field].map { "\($0)" } ?? "none"
+        let found = event.payload[field].map { String("\($0)".prefix(200)) } ?? "none"
         description = "event \(event.id) of type \(event.type): field \(field) must be \(expected), found \(found)"
     }
 }
@@ -147,7 +147,13 @@ extension ConsumerRecord {
         return false
     }
 
-    /// The same record in a form that a database can keep: without U+0000.
+    /// Header of a record that is not what was in the log, since that can be kept in no database.
+    static let repairedHeader = "zeroBytesReplaced"
+
+    /// Whether this is what ``storable`` made of another record: not to be applied.
+    var isRepaired: Bool { header(Self.repairedHeader) != nil }
+
+    /// The same record in a form that a database can keep: with U+FFFD in place of U+0000, and marked as such.
     var storable: ConsumerRecord {
         guard hasZeroByte else { return self }
         var value = value
@@ -155,6 +161,8 @@ extension ConsumerRecord {
         return ConsumerRecord(
             topicPartition: topicPartition, offset: offset, timestamp: timestamp, key: key?.replacingZeroBytes,
             value: value,
-            headers: headers.map { RecordHeader($0.name.replacingZeroBytes, $0.value.replacingZeroBytes) })
+            headers: headers.map { RecordHeader($0.name.replacingZeroBytes, $0.value.replacingZeroBytes) } + [
+                RecordHeader(Self.repairedHeader, "true")
+            ])
     }
 }

@@ -15,35 +15,46 @@ struct ParkedEvent: Sendable {
         aggregateID = event.aggregateID
         type = event.type
         self.state = state
-        self.cause = cause
+        self.cause = Self.bounded(cause)
         record = event.record
     }
 
-    /// A record that is no event at all. Its id is made of where it stands in the log, so that it stays the same however
-    /// often it is delivered.
+    /// A record that is no event at all.
+    ///
+    /// Its id is made of where it stands in the log, so that it stays the same however often it is delivered, and is not that
+    /// of an event whose id it bears. Where its aggregate's id is none that can be kept, it has no aggregate: nobody waits
+    /// behind it.
     init(malformed found: ConsumerRecord, cause: String) {
-        let record = found.storable
         var hash: UInt64 = 0xCBF2_9CE4_8422_2325
-        for byte in record.topicPartition.topic.utf8 { hash = (hash ^ UInt64(byte)) &* 0x100_0000_01B3 }
+        for byte in found.topicPartition.topic.utf8 { hash = (hash ^ UInt64(byte)) &* 0x100_0000_01B3 }
         let place =
-            UInt64(bitPattern: record.offset) ^ UInt64(UInt32(bitPattern: record.topicPartition.partition)) << 40
-        eventID = record.header(EventHeader.id).flatMap { UniqueID($0) } ?? UniqueID(high: hash, low: place)
-        let aggregateID = record.header(EventHeader.aggregateID) ?? record.key ?? ""
-        self.aggregateID =
-            aggregateID.utf8.count <= Event.aggregateIDLimit ? aggregateID : Self.start(of: aggregateID)
+            UInt64(bitPattern: found.offset) ^ UInt64(UInt32(bitPattern: found.topicPartition.partition)) << 40
+        eventID = UniqueID(high: hash, low: place)
+        let aggregateID = found.header(EventHeader.aggregateID) ?? found.key ?? ""
+        let canBeKept = aggregateID.utf8.count <= Event.aggregateIDLimit && !aggregateID.hasZeroByte
+        self.aggregateID = canBeKept ? aggregateID : ""
+        record = found.storable
         type = record.header(EventHeader.type) ?? ""
         state = .dead
-        self.cause = cause.replacingZeroBytes
-        self.record = record
+        self.cause = Self.bounded(cause).replacingZeroBytes
     }
 
-    /// As many whole characters of a text as an aggregate id has room for. What is too long is malformed, and waited for by
-    /// nobody who does not have the same start.
-    private static func start(of text: String) -> String {
-        var start = text[...]
-        while start.utf8.count > Event.aggregateIDLimit { start = start.dropLast(max(1, start.count / 16)) }
-        return String(start)
+    /// The same event, having failed for good.
+    func dead(_ cause: String) -> ParkedEvent {
+        var dead = self
+        dead.state = .dead
+        dead.cause = Self.bounded(cause).replacingZeroBytes
+        return dead
     }
+
+    /// Causes quote what was found, which may be large.
+    private static func bounded(_ cause: String) -> String {
+        cause.utf8.count <= 1_000 ? cause : String(cause.prefix(200)) + "…"
+    }
+
+    /// Documents larger than this stay out of the dead letter, which would be too large for the log (`max.message.bytes`,
+    /// 1,048,588): they are in the table.
+    private static let deadLetterPayloadLimit = 100_000
 
     /// The row of ``ParkedEventsTable`` that keeps it.
     func row(consumer: String, position: Int64, at now: Instant) -> [Value] {
@@ -108,7 +119,9 @@ struct ParkedEvent: Sendable {
             JSONMember("eventType", .string(type)),
         ]
         switch record.value {
-        case .json(let value): members.append(JSONMember("payload", value))
+        case .json(let value) where value.estimatedByteCount <= Self.deadLetterPayloadLimit:
+            members.append(JSONMember("payload", value))
+        case .json(let value): members.append(JSONMember("payloadByteCount", .integer(Int64(value.estimatedByteCount))))
         case .bytes(let bytes): members.append(JSONMember("payloadByteCount", .integer(Int64(bytes.count))))
         case nil: break
         }

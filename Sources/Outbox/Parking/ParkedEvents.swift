@@ -17,8 +17,12 @@ public struct ParkedEvents: Sendable {
             Select(from: ParkedEventsTable.table, where: [ParkedEventsTable.consumer == .text(consumer)], limit: 1))
     }
 
-    /// Reads events that wait for nothing but their turn, or for a version that knows their type; at most a few hundred.
-    var selectReady: Statement {
+    /// The most rows of one page of ``selectReady(after:)``.
+    static let pageRowCount = 500
+
+    /// Reads events that wait for nothing but their turn, or for a version that knows their type, in pages: those of the
+    /// aggregates after `aggregateID`.
+    func selectReady(after aggregateID: String?) -> Statement {
         .select(
             Select(
                 from: ParkedEventsTable.table,
@@ -27,9 +31,9 @@ public struct ParkedEvents: Sendable {
                     ParkedEventsTable.state.isIn([
                         .text(ParkedState.unknownType.rawValue), .text(ParkedState.waiting.rawValue),
                     ]),
-                ],
+                ] + (aggregateID.map { [ParkedEventsTable.aggregateID > .text($0)] } ?? []),
                 orderedBy: [.ascending(ParkedEventsTable.aggregateID), .ascending(ParkedEventsTable.position)],
-                limit: 500))
+                limit: Self.pageRowCount))
     }
 
     func select(aggregateIDs: [String]) -> Statement {
@@ -93,15 +97,40 @@ public struct ParkedEvents: Sendable {
         guard try await session.execute(insert([row])).affectedRowCount == 1 else {
             return try await confirm(parked.eventID, in: session)
         }
-        if parked.state == .dead {
-            let deadLetter = parked.deadLetter(consumer: consumer, id: ports.identifiers.next(), at: work.now)
-            let cause = EventCause(
-                causationID: parked.eventID.description,
-                correlationID: parked.record.header(EventHeader.correlationID) ?? parked.aggregateID,
-                traceParent: parked.record.header(EventHeader.traceParent) ?? "")
-            work.publish(deadLetter, causedBy: cause)
-        }
+        if parked.state == .dead { announce(parked, in: &work) }
         try await work.commit(on: session)
+    }
+
+    /// Makes the first parked event of an aggregate a dead letter, since it failed for good when its turn came.
+    func bury(firstOf aggregateID: String, cause: String, in session: any DatabaseSession) async throws {
+        typealias Columns = ParkedEventsTable
+        let first = Select(
+            from: Columns.table,
+            where: [Columns.consumer == .text(consumer), Columns.aggregateID == .text(aggregateID)],
+            orderedBy: [.ascending(Columns.position)], limit: 1, lock: .forUpdate)
+        guard let row = try await session.execute(.select(first)).rows.first else { return }
+        let parked = ParkedEvent(row).dead(cause)
+        guard row.text(Columns.state) != ParkedState.dead.rawValue else { return }
+        var work = UnitOfWork(now: ports.clock.now)
+        work.add(
+            .update(
+                Update(
+                    Columns.table,
+                    set: [
+                        .set(Columns.state, .text(parked.state.rawValue)), .set(Columns.cause, .text(parked.cause)),
+                    ],
+                    where: [Columns.consumer == .text(consumer), Columns.eventID == .uuid(parked.eventID)])))
+        announce(parked, in: &work)
+        try await work.commit(on: session)
+    }
+
+    private func announce(_ parked: ParkedEvent, in work: inout UnitOfWork) {
+        let deadLetter = parked.deadLetter(consumer: consumer, id: ports.identifiers.next(), at: work.now)
+        let cause = EventCause(
+            causationID: parked.eventID.description,
+            correlationID: parked.record.header(EventHeader.correlationID) ?? parked.aggregateID,
+            traceParent: parked.record.header(EventHeader.traceParent) ?? "")
+        work.publish(deadLetter, causedBy: cause)
     }
 
     /// Waits until what is known of an event is as durable as commits are. See ``InboxTable/confirm(_:consumer:)``.

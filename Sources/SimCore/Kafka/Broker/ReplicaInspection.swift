@@ -58,6 +58,11 @@ extension Broker {
         return batches
     }
 
+    /// The first offset that a replica keeps; `nil` when this broker has none.
+    package func logStartOffset(of partition: PartitionID) -> Int64? {
+        replicaIndex(partition).map { replicas[$0].log.startOffset }
+    }
+
     /// The partitions of which this broker has a replica, in order.
     package var partitions: [PartitionID] { replicas.indices.map { replicas[$0].id }.sorted() }
 

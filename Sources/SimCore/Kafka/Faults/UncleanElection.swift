@@ -93,15 +93,13 @@ extension SimulatedKafkaCluster {
     ) -> Int64 {
         let otherEnd = min(end, other.logEndOffset(of: partition) ?? 0)
         let found = other.batches(of: partition, in: 0..<otherEnd)
+        let otherStart = other.logStartOffset(of: partition) ?? 0
         var position = 0
-        for batch in leader.batches(of: partition, in: 0..<end) {
+        for batch in leader.batches(of: partition, in: 0..<end) where batch.lastOffset >= otherStart {
             while position < found.count, found[position].baseOffset < batch.baseOffset { position += 1 }
             guard position < found.count else { return min(batch.baseOffset, otherEnd) }
-            // Retention removed it there, and it was committed by all before.
-            if position == 0, batch.lastOffset < found[0].baseOffset { continue }
-            let isSame =
-                found[position].baseOffset == batch.baseOffset && found[position].leaderEpoch == batch.leaderEpoch
-            if !isSame { return batch.baseOffset }
+            // Of one epoch there was one leader: what is missing was compacted.
+            if found[position].leaderEpoch != batch.leaderEpoch { return batch.baseOffset }
         }
         return otherEnd
     }

@@ -154,6 +154,7 @@ final class KafkaNodeHost: EventHandler, ProcessObserver, ConnectionDelegate {
     }
 
     func highWatermark(of partition: PartitionID) -> Int64? { broker?.highWatermark(of: partition) }
+    func logStartOffset(of partition: PartitionID) -> Int64? { broker?.logStartOffset(of: partition) }
     func logEndOffset(of partition: PartitionID) -> Int64? { broker?.unflushedTail(of: partition)?.upperBound }
 
     func schedule(rebalancesOf fault: FaultInstanceID, after span: Nanoseconds, timesLeft: Int) {
