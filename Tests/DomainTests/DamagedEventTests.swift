@@ -26,7 +26,7 @@ import Testing
         return topics.flatMap { shop.eventLog.records(of: $0) }
     }
 
-    @Test("A damaged event is applied or set aside, and holds up nobody", arguments: 0..<32)
+    @Test("A damaged event is applied or set aside, and holds up nobody", arguments: 0..<24)
     func damage(_ seed: UInt64) async throws {
         let honest = try await Self.honestRecords()
         let shop = try await TestShop { $0.consumerLoop.attemptsBeforeDeadLetter = 1 }
@@ -174,7 +174,7 @@ private struct Vandal {
     private mutating func text() -> String {
         pick([
             "", " ", "1", "-1", "9223372036854775808", "\0", "a\0b", "\u{FFFF}", "'; DROP TABLE orders; --",
-            String(repeating: "x", count: 300), String(repeating: "x", count: 300_000),
+            String(repeating: "x", count: 300), String(repeating: "x", count: 3_000),
             "00000000-0000-0000-0000-000000000000", "e\u{301}\u{202E}",
         ])
     }

@@ -392,7 +392,7 @@ private let b = UniqueID(high: 2, low: 2)
     }
 
     private static func envelope(
-        aggregateID: String = "k", payload: JSONValue = ["amount": 1]
+        aggregateID: String = a.description, payload: JSONValue = ["amount": 1]
     ) -> ProducerRecord {
         ProducerRecord(
             topic: CounterConsumer.topic, key: "k", value: .json(payload),
@@ -405,8 +405,8 @@ private let b = UniqueID(high: 2, low: 2)
     @Test(
         "U+0000, which no database text can hold, makes an event malformed, and is kept as U+FFFD",
         arguments: [
-            envelope(payload: ["note": "a\0b"]), envelope(payload: ["a\0b": 1]),
-            envelope(payload: ["notes": [["a\0b"]]]),
+            envelope(payload: ["amount": 1, "note": "a\0b"]), envelope(payload: ["amount": 1, "a\0b": 1]),
+            envelope(payload: ["amount": 1, "notes": [["a\0b"]]]),
             envelope(aggregateID: "a\0b"),
         ])
     func zeroBytes(record: ProducerRecord) async throws {
@@ -451,13 +451,22 @@ private let b = UniqueID(high: 2, low: 2)
         #expect(parked.text(ParkedEventsTable.cause).contains("amount must be"))
     }
 
-    @Test("A malformed record takes nothing from the event whose id it bears", arguments: [true, false])
-    func borrowedID(comesFirst: Bool) async throws {
+    @Test("A malformed copy that comes before its event has that event wait, not vanish")
+    func malformedCopyFirst() async throws {
         let consumer = try await CounterConsumer()
         let id = UniqueID(high: 7, low: 77)
-        if !comesFirst { consumer.publish(to: a, amount: 5, id: id) }
-        consumer.publish(to: b, amount: 1, id: id, version: "not a number")
-        if comesFirst { consumer.publish(to: a, amount: 5, id: id) }
+        consumer.publish(to: a, amount: 5, id: id, version: "not a number")
+        consumer.publish(to: a, amount: 5, id: id)
+        try await consumer.poll()
+        #expect(consumer.parked.map { $0.text(ParkedEventsTable.state) } == ["DEAD", "WAITING"])
+        #expect(consumer.parked.last?.uuid(ParkedEventsTable.eventID) == id)
+    }
+
+    @Test("A malformed copy that comes after its event is set aside and told of like any other")
+    func malformedCopyLast() async throws {
+        let consumer = try await CounterConsumer()
+        let id = consumer.publish(to: a, amount: 5)
+        consumer.publish(to: a, amount: 5, id: id, version: "not a number")
         try await consumer.poll()
         #expect(consumer.total(a) == 5)
         #expect(consumer.parked.map { $0.text(ParkedEventsTable.state) } == ["DEAD"])
