@@ -76,4 +76,32 @@ import Testing
         #expect(Set(items.map(\.name)).count == 30)
         #expect(items.allSatisfy { $0.unitPrice > 0 && $0.quantity == 5 })
     }
+
+    @Test("A server's variable that is there and empty is refused: it was meant to hold something")
+    func emptyServer() {
+        let kafka = Variables.kafkaBootstrap
+        #expect(throws: Never.self) { try Environment([:]).refuseEmpty([kafka], otherwise: "") }
+        #expect(throws: Never.self) {
+            try Environment([kafka.name: "127.0.0.1:9092"]).refuseEmpty([kafka], otherwise: "")
+        }
+        for values in [[kafka.name: ""], [kafka.name + "_FILE": "/dev/null"]] {
+            let error = #expect(throws: ConfigurationError.self) {
+                try Environment(values).refuseEmpty([kafka], otherwise: "")
+            }
+            #expect(error?.variable == values.keys.first)
+        }
+    }
+
+    @Test("Two parts at one port are refused by name; the system may choose any number of ports")
+    func sharedPorts() throws {
+        func refuse(_ values: [String: String]) throws(ConfigurationError) {
+            let environment = Environment(values)
+            try ShopConfiguration(environment).refuseSharedPorts(environment)
+        }
+        try refuse([:])
+        try refuse(["HTTP_PORT_ORDER": "0", "HTTP_PORT_PAYMENT": "0"])
+        let error = #expect(throws: ConfigurationError.self) { try refuse(["HTTP_PORT_PAYMENT": "8086"]) }
+        #expect(error?.variable == "HTTP_PORT_PAYMENT")
+        #expect(error?.problem.contains("HTTP_PORT_ORDER") == true)
+    }
 }

@@ -67,14 +67,16 @@ enum CommandLineInterface {
 
     private static func runAll(_ environment: Environment) async throws -> Int32 {
         let configuration = try ShopConfiguration(environment, defaultSeedItems: EmbeddedCommand.defaultSeedItems)
+        try configuration.refuseSharedPorts(environment)
+        let servers = [Variables.kafkaBootstrap] + ShopComposition.serviceNames.map { Variables.postgresURL($0) }
+        try environment.refuseEmpty(servers, otherwise: "then the shop runs on simulated parts")
         #if Production
             if try RealServers.areNamed(environment) {
                 try await RealCommands(environment, configuration).all()
                 return 0
             }
         #else
-            for variable in [Variables.kafkaBootstrap] + ShopComposition.serviceNames.map({ Variables.postgresURL($0) })
-            where try environment.given(variable) != nil {
+            for variable in servers where try environment.given(variable) != nil {
                 throw needsProduction("\(variable.name) is set, but")
             }
         #endif

@@ -46,6 +46,18 @@ struct Environment: Sendable {
         return line.isEmpty ? nil : line
     }
 
+    /// Refuses a variable that is there and empty, where to be there or not makes a difference: it was meant to hold something.
+    func refuseEmpty(_ variables: [Variable], otherwise: String) throws(ConfigurationError) {
+        for variable in variables where try given(variable) == nil {
+            for name in [variable.name, variable.name + "_FILE"] where read(name) != nil {
+                throw ConfigurationError(
+                    variable: name,
+                    problem:
+                        "is set and holds nothing; expected \(variable.meaning), or not to be set at all: \(otherwise)")
+            }
+        }
+    }
+
     private static func firstLine(ofFile path: String) -> String? {
         guard let file = fopen(path, "r") else { return nil }
         defer { fclose(file) }

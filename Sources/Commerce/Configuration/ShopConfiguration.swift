@@ -56,6 +56,21 @@ struct ShopConfiguration: Sendable {
         settings.port = UInt16(try environment.integer(Variables.port(part, defaultPort), in: 0...65_535))
         return settings
     }
+
+    /// Refuses one port for two parts, which nobody else has taken. Any number of them may let the system choose (0).
+    func refuseSharedPorts(_ environment: Environment) throws(ConfigurationError) {
+        var variables = ShopComposition.services.map { Variables.port($0.name, $0.defaultPort) }
+        variables.append(Variables.port("gateway", EmbeddedCommand.gatewayPort))
+        var owners: [Int: Variable] = [:]
+        for variable in variables {
+            let port = try environment.integer(variable, in: 0...65_535)
+            if port != 0, let owner = owners[port] {
+                throw ConfigurationError(
+                    variable: variable.name, problem: "is \(port), and so is \(owner.name); expected a port of its own")
+            }
+            owners[port] = variable
+        }
+    }
 }
 
 /// Items for a shop that has none: the same ids and prices wherever they are put, so that two services that both put them in

@@ -42,6 +42,9 @@ final class EmbeddedShop: @unchecked Sendable {
         let simulation = Simulation(simulationSettings)
         simulation.logSink = logSink
         self.simulation = simulation
+        var settings = settings
+        // A consumer asks no leader for a second answer while one is outstanding, and an order is not to wait that long.
+        settings.consumerLoop.consumer.fetchMaximumWait = .milliseconds(20)
         self.settings = settings
         self.catalogue = catalogue
         self.refusalPercent = refusalPercent
