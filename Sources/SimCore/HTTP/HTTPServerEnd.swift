@@ -16,6 +16,8 @@ final class HTTPServerEnd: ConnectionDelegate, @unchecked Sendable {
     @exclusivity(unchecked) private var demand: WaiterID?
     /// Workers asked for and not yet started.
     @exclusivity(unchecked) private var wantedWorkers = 0
+    /// Workers that have ended, and whose tasks their group keeps until they are taken from it.
+    @exclusivity(unchecked) private var endedWorkers = 0
     /// Tasks that write event streams, and which of their connections have ended since, with the time.
     private var streams: [ConnectionID: UnsafeCurrentTask] = [:]
     private var endedStreams: ContiguousArray<(connection: ConnectionID, at: Instant)> = []
@@ -93,8 +95,17 @@ final class HTTPServerEnd: ConnectionDelegate, @unchecked Sendable {
             guard context.isAlive else { throw ProcessStopped(process: context.name) }
             await answer(response, on: request.connection)
             // A task whose stream was cancelled stays cancelled, and is of no use for another request.
-            if Task.isCancelled { return }
+            if Task.isCancelled {
+                endedWorkers += 1
+                return
+            }
         }
+    }
+
+    /// How many workers have ended since the last call.
+    func takeEndedWorkers() -> Int {
+        defer { endedWorkers = 0 }
+        return endedWorkers
     }
 
     private func answer(_ response: HTTPResponse, on connection: ConnectionID) async {

@@ -29,6 +29,8 @@ public final class SimulatedHTTP: @unchecked Sendable {
             while true {
                 // The group's own task only adds workers: a worker cannot.
                 try await server.waitForDemand()
+                // A group keeps a task that has ended, with all its memory, until somebody asks for it.
+                for _ in 0..<server.takeEndedWorkers() { try await group.next() }
                 group.addTask { try await server.work(handler) }
             }
         }
