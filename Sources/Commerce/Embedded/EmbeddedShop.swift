@@ -44,7 +44,7 @@ final class EmbeddedShop: @unchecked Sendable {
         self.simulation = simulation
         var settings = settings
         // A consumer asks no leader for a second answer while one is outstanding, and an order is not to wait that long.
-        settings.consumerLoop.consumer.fetchMaximumWait = .milliseconds(20)
+        settings.consumerLoop.consumer.fetchMaximumWait = .milliseconds(100)
         self.settings = settings
         self.catalogue = catalogue
         self.refusalPercent = refusalPercent
