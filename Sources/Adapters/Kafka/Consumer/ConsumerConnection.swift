@@ -57,6 +57,9 @@
             commitResults.withLock { $0 = commitQueue }
         }
 
+        /// Held while the reactor's thread takes results: the client must not be destroyed under it.
+        private let taking = Mutex(())
+
         // MARK: Records
 
         /// Takes what there is, at most `limit` records. Does not wait.
@@ -201,7 +204,9 @@
             }
         }
 
-        private func takeCommitResults() {
+        private func takeCommitResults() { taking.withLock { _ in takeAllCommitResults() } }
+
+        private func takeAllCommitResults() {
             guard let queue = commitResults.withLock({ $0?.queue }) else { return }
             while let event = queue.next() {
                 defer { rd_kafka_event_destroy(event) }
@@ -257,19 +262,21 @@
         /// Ends the client. On the worker's thread.
         func destroy() {
             postponed.withLock { $0 = nil }
-            Self.end(records)
-            Self.end(commitResults)
+            end(records)
+            end(commitResults)
             let isLeft = isLeft
             // Unless it has left, there is nobody who would answer.
             rd_kafka_destroy_flags(client.raw, isLeft ? 0 : RD_KAFKA_DESTROY_F_NO_CONSUMER_CLOSE)
         }
 
-        private static func end(_ queue: borrowing Mutex<EventQueue?>) {
+        private func end(_ queue: borrowing Mutex<EventQueue?>) {
             let open = queue.withLock { queue in
                 defer { queue = nil }
                 return queue
             }
             guard let open else { return }
+            // Others find no queue any more; what the reactor is about to take from this one, it takes first.
+            taking.withLock { _ in }
             while let event = open.queue.next() { rd_kafka_event_destroy(event) }
             open.close()
         }

@@ -77,8 +77,13 @@
             }
         }
 
+        /// Held while the reactor's thread takes events: the client must not be destroyed under it.
+        private let taking = Mutex(())
+
         /// On the reactor's thread: takes everything that there is.
-        private func takeEvents() {
+        private func takeEvents() { taking.withLock { _ in takeAllEvents() } }
+
+        private func takeAllEvents() {
             guard let queue = events.withLock({ $0?.queue }) else { return }
             while let event = queue.next() {
                 defer { rd_kafka_event_destroy(event) }
@@ -104,6 +109,8 @@
                 defer { events = nil }
                 return events
             }
+            // The reactor finds no queue any more; what it is about to take from this one, it takes first.
+            taking.withLock { _ in }
             // What the flush did not wait for fails, and is reported, by now.
             rd_kafka_purge(client.raw, RD_KAFKA_PURGE_F_QUEUE | RD_KAFKA_PURGE_F_INFLIGHT)
             rd_kafka_flush(client.raw, 0)
