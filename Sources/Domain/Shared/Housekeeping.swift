@@ -25,7 +25,7 @@ struct Archive: Sendable {
 
     /// Removes what was finished before `cutoff`, oldest first, `limit` rows a transaction.
     ///
-    /// Rows with open work stay; those behind them go nevertheless, however many there are.
+    /// Rows with open work stay; those behind them go nevertheless, however many there are, unless a whole page was finished at one instant.
     func remove(finishedBefore cutoff: Instant, limit: Int, _ database: any Database) async throws {
         var start: Value?
         while true {

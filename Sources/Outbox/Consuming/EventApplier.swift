@@ -67,11 +67,14 @@ struct EventApplier<Handler: EventHandler>: Sendable {
 
     /// Applies the first parked event of an aggregate, if it can be, in the open transaction.
     ///
-    /// - Parameter includingDead: whether one that failed for good is tried again.
+    /// - Parameters:
+    ///   - includingDead: whether one that failed for good is tried again.
+    ///   - tried: the event that was tried, also when this throws.
     /// - Returns: whether there may be another one to apply.
     func applyFirstParked(
-        of aggregateID: String, includingDead: Bool, in session: any DatabaseSession
+        of aggregateID: String, includingDead: Bool, tried: inout UniqueID?, in session: any DatabaseSession
     ) async throws -> Bool {
+        tried = nil
         typealias Columns = ParkedEventsTable
         let head = Select(
             from: Columns.table,
@@ -80,6 +83,7 @@ struct EventApplier<Handler: EventHandler>: Sendable {
         guard let row = try await session.execute(.select(head)).rows.first else { return false }
         let parked = ParkedEvent(row)
         guard parked.state != .dead || includingDead else { return false }
+        tried = parked.eventID
         guard !parked.record.isRepaired else { throw MalformedEvent(zeroByteIn: parked.record) }
         let event = try Event(parked.record)
         let interest = interest(in: event.type, version: event.version)

@@ -42,7 +42,8 @@ public struct EventConsumerLoop<Handler: EventHandler>: Sendable {
     /// - Returns: how many were applied.
     /// - Throws: what the first failing one threw; it and those behind it stay parked.
     public func replayParked(aggregateID: String) async throws -> Int {
-        try await replay(aggregateID, includingDead: true)
+        var tried: UniqueID?
+        return try await replay(aggregateID, includingDead: true, tried: &tried)
     }
 
     private func consume(_ didPoll: () -> Void) async throws {
@@ -181,13 +182,16 @@ public struct EventConsumerLoop<Handler: EventHandler>: Sendable {
 
     // MARK: Parked events
 
-    private func replay(_ aggregateID: String, includingDead: Bool) async throws -> Int {
+    private func replay(
+        _ aggregateID: String, includingDead: Bool, tried: inout UniqueID?
+    ) async throws -> Int {
         var count = 0
         let runner = TransactionRunner(ports)
         while try await runner.run(
             within: settings.maximumBatchTime,
             { session in
-                try await applier.applyFirstParked(of: aggregateID, includingDead: includingDead, in: session)
+                try await applier.applyFirstParked(
+                    of: aggregateID, includingDead: includingDead, tried: &tried, in: session)
             })
         {
             count += 1
@@ -222,13 +226,16 @@ public struct EventConsumerLoop<Handler: EventHandler>: Sendable {
 
     /// One that fails for good when its turn comes is dead then, and holds up no other aggregate.
     private func replayOrBury(_ aggregateID: String) async throws {
+        var tried: UniqueID?
         do {
-            _ = try await replay(aggregateID, includingDead: false)
+            _ = try await replay(aggregateID, includingDead: false, tried: &tried)
         } catch  where error.endsProcess {
             throw error
         } catch let error as DatabaseError where error.mayBeRunAgain {
             throw error
         } catch {
+            // By its id: another member may have applied it meanwhile, and the next one is not to blame.
+            guard let eventID = tried else { throw error }
             let cause = String(describing: error)
             ports.log.log(
                 .error, "parked event failed",
@@ -237,7 +244,7 @@ public struct EventConsumerLoop<Handler: EventHandler>: Sendable {
                     LogField("cause", cause),
                 ])
             try await TransactionRunner(ports).run(within: settings.maximumBatchTime) { session in
-                try await applier.parkedEvents.bury(firstOf: aggregateID, cause: cause, in: session)
+                try await applier.parkedEvents.bury(eventID, cause: cause, in: session)
             }
         }
     }

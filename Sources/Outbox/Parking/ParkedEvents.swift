@@ -101,14 +101,14 @@ public struct ParkedEvents: Sendable {
         try await work.commit(on: session)
     }
 
-    /// Makes the first parked event of an aggregate a dead letter, since it failed for good when its turn came.
-    func bury(firstOf aggregateID: String, cause: String, in session: any DatabaseSession) async throws {
+    /// Makes a parked event a dead letter, since it failed for good when its turn came. Does nothing when it is one already, or
+    /// is no longer parked.
+    func bury(_ eventID: UniqueID, cause: String, in session: any DatabaseSession) async throws {
         typealias Columns = ParkedEventsTable
-        let first = Select(
+        let itself = Select(
             from: Columns.table,
-            where: [Columns.consumer == .text(consumer), Columns.aggregateID == .text(aggregateID)],
-            orderedBy: [.ascending(Columns.position)], limit: 1, lock: .forUpdate)
-        guard let row = try await session.execute(.select(first)).rows.first else { return }
+            where: [Columns.consumer == .text(consumer), Columns.eventID == .uuid(eventID)], lock: .forUpdate)
+        guard let row = try await session.execute(.select(itself)).rows.first else { return }
         let parked = ParkedEvent(row).dead(cause)
         guard row.text(Columns.state) != ParkedState.dead.rawValue else { return }
         var work = UnitOfWork(now: ports.clock.now)
