@@ -92,6 +92,18 @@ import Testing
         }
     }
 
+    @Test("A misspelt database variable is refused with those that there are")
+    func unknownDatabase() {
+        let databases = ShopComposition.serviceNames.map { Variables.postgresURL($0) }
+        let known = ["POSTGRES_URL_ORDER": "a", "POSTGRES_URL_PAYMENT_FILE": "b", "POSTGRES_USER": "c"]
+        #expect(throws: Never.self) { try Environment(known).refuseUnknown("POSTGRES_URL_", databases) }
+        let error = #expect(throws: ConfigurationError.self) {
+            try Environment(["POSTGRES_URL_ORDERS": "a"]).refuseUnknown("POSTGRES_URL_", databases)
+        }
+        #expect(error?.variable == "POSTGRES_URL_ORDERS")
+        #expect(error?.problem.contains("POSTGRES_URL_ORDER,") == true)
+    }
+
     @Test("Two parts at one port are refused by name; the system may choose any number of ports")
     func sharedPorts() throws {
         func refuse(_ values: [String: String]) throws(ConfigurationError) {

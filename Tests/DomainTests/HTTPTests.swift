@@ -57,6 +57,18 @@ import Testing
         #expect(answer.json?["field"] == "Idempotency-Key")
     }
 
+    @Test("Two keys are 400: which of them counts is not guessed")
+    func twoKeys() async throws {
+        let shop = try await TestShop()
+        let body = TestShop.orderBody(try await shop.stock())
+        let headers = ["a", "b"].map { HTTPHeader("idempotency-key", $0) }
+        let answer = await shop.order.handler.respond(
+            to: HTTPRequest(.post, "/orders", headers: headers, body: .json(body)))
+        #expect(answer.status == 400)
+        #expect(answer.json?["field"] == "Idempotency-Key")
+        #expect(shop.orderDatabase.rows(of: OrdersTable.table).isEmpty)
+    }
+
     @Test("An unknown commit outcome acts once, with or without a key of the client's", arguments: ["k", nil])
     func unknownOutcome(key: String?) async throws {
         let shop = try await TestShop()

@@ -42,7 +42,7 @@ import Testing
         }
     }
 
-    @Test("What is routed is described: any other method or path is 404")
+    @Test("What is routed is described: another path is 404, another method 405 with those that the path takes")
     func routedIsDescribed() async throws {
         let shop = try await TestShop()
         let id = shop.identifiers.next()
@@ -55,8 +55,12 @@ import Testing
                 for method in HTTPMethod.allCases
                 where !operations.contains(where: { $0.matches(method, path) }) {
                     let answer = await handler.respond(to: HTTPRequest(method, path, body: .json([:])))
+                    let allowed = operations.filter { $0.matches($0.method, path) }.map(\.method.rawValue)
+                    #expect(answer.status == (allowed.isEmpty ? 404 : 405), "\(name): \(method) \(path): \(answer)")
+                    let allow = answer.header("allow")
+                    #expect(allow == (allowed.isEmpty ? nil : allowed.joined(separator: ", ")))
                     let detail = answer.json?["detail"]?.stringValue ?? ""
-                    #expect(answer.status == 404 && detail.hasSuffix(" here"), "\(name): \(method) \(path): \(answer)")
+                    #expect(detail.hasSuffix(" here") || !allowed.isEmpty, "\(name): \(method) \(path): \(answer)")
                 }
             }
         }

@@ -34,8 +34,8 @@ static inline unsigned int rehearsal_connection_count(struct MHD_Daemon *daemon)
 }
 
 static inline int rehearsal_each_header(
-    struct MHD_Connection *connection, MHD_KeyValueIterator iterator, void *context) {
-    return MHD_get_connection_values(connection, MHD_HEADER_KIND, iterator, context);
+    struct MHD_Connection *connection, MHD_KeyValueIteratorN iterator, void *context) {
+    return MHD_get_connection_values_n(connection, MHD_HEADER_KIND, iterator, context);
 }
 
 static inline struct MHD_Response *rehearsal_response(size_t byte_count, void *bytes) {

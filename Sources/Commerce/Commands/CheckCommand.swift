@@ -37,6 +37,8 @@ struct CheckCommand {
 
     /// Prints what was found. Returns the exit status: 1 when something that is configured cannot be used.
     func run() async throws -> Int32 {
+        // What a service would refuse at its start is refused here, too.
+        _ = try ShopConfiguration(environment)
         var findings: [Finding] = []
         #if Production
             findings += try await checkServers()
@@ -49,10 +51,15 @@ struct CheckCommand {
         findings += try await checkServices()
         for finding in findings { Terminal.print(finding.line) }
         let failures = findings.filter { $0.state == .bad }.count
-        Terminal.print(
-            failures == 0
-                ? "commerce: everything that is configured can be used" : "commerce: \(failures) cannot be used")
+        Terminal.print("commerce: \(Self.summary(findings, failures: failures))")
         return failures == 0 ? 0 : 1
+    }
+
+    private static func summary(_ findings: [Finding], failures: Int) -> String {
+        if failures > 0 { return "\(failures) cannot be used" }
+        return findings.contains { $0.state == .good }
+            ? "everything that is configured can be used"
+            : "no server is configured and no service runs here; `commerce all` starts the shop"
     }
 
     /// Runs a check, and says how long it took or what went wrong.
@@ -139,11 +146,12 @@ struct CheckCommand {
         }
 
         private func checkKafka() async throws -> [Finding] {
-            guard let bootstrap = try environment.given(Variables.kafkaBootstrap) else {
+            guard try environment.given(Variables.kafkaBootstrap) != nil else {
                 return [
                     Finding(state: .absent, what: "Kafka", text: "\(Variables.kafkaBootstrap.name) is not set")
                 ]
             }
+            let bootstrap = try RealServers.kafkaBootstrap(environment)
             var settings = KafkaSettings(bootstrapServers: bootstrap)
             settings.callTimeout = Self.patience
             let administration = KafkaEventLog(settings).administration

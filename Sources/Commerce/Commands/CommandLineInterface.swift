@@ -68,7 +68,9 @@ enum CommandLineInterface {
     private static func runAll(_ environment: Environment) async throws -> Int32 {
         let configuration = try ShopConfiguration(environment, defaultSeedItems: EmbeddedCommand.defaultSeedItems)
         try configuration.refuseSharedPorts(environment)
-        let servers = [Variables.kafkaBootstrap] + ShopComposition.serviceNames.map { Variables.postgresURL($0) }
+        let databases = ShopComposition.serviceNames.map { Variables.postgresURL($0) }
+        try environment.refuseUnknown("POSTGRES_URL_", databases)
+        let servers = [Variables.kafkaBootstrap] + databases
         try environment.refuseEmpty(servers, otherwise: "then the shop runs on simulated parts")
         #if Production
             if try RealServers.areNamed(environment) {

@@ -45,6 +45,7 @@ struct EmbeddedCommand {
         await TerminationSignal.hasCome.wait()
         let endedItself = hasEnded.withLock { $0 }
         readiness.set("shop", problem: "stopping")
+        log.log(.info, "stopping", [LogField("reason", endedItself ? "the simulation has ended" : "told to")])
         await withTaskGroup { group in
             for server in servers {
                 group.addTask { await server.server.stop(drainTimeout: configuration.drainTimeout) }
@@ -52,6 +53,7 @@ struct EmbeddedCommand {
         }
         shop.end()
         for problem in await problems { Terminal.printError("commerce: the simulated shop has failed: \(problem)") }
+        log.log(.info, "stopped")
         return endedItself ? 1 : 0
     }
 
@@ -84,7 +86,7 @@ struct EmbeddedCommand {
         let handler = EdgeHandler(
             shop.handler(of: name), metrics: Metrics(service: name), readiness: readiness,
             log: JSONLinesLog(service: name, minimumLevel: configuration.logLevel), openAPI: openAPI, route: route)
-        return Server(name: name, server: try HTTPServer.start(settings, handler))
+        return Server(name: name, server: try HTTPServer.start(handler.watching(settings), handler))
     }
 
     private static func printAddresses(_ servers: [Server]) {

@@ -44,7 +44,18 @@ enum Help {
         case "cdc":
             "usage: commerce cdc [NAME...]\n\nPublishes the outboxes of the named services' databases (default: \(ShopComposition.serviceNames.joined(separator: ", ")))."
         case "load":
-            "usage: commerce load [--orders N] [--customers N] [--workload FILE] [--json]\n\nPlaces N orders (default 2000) by N customers at once (default 32) at a running shop, pays them, and waits for their end."
+            """
+            usage: commerce load [--orders N] [--customers N] [--workload FILE] [--json]
+
+            Places orders at a running shop, pays them, waits for their end, and judges databases and topics.
+
+              --orders N         how many (default 2000)
+              --customers N      how many customers order at once (default 32)
+              --workload FILE    a purchase log to take them from (default: the one that is built in)
+              --json             prints the result as one JSON object
+
+            Exit status: 0 every property held, 1 one did not or orders are unfinished, 2 wrong usage.
+            """
         case "all":
             "usage: commerce all\n\nRuns the whole shop in one process: on real servers when \(Variables.kafkaBootstrap.name) and POSTGRES_URL_* are set, on simulated parts when none is."
         case "check":

@@ -19,14 +19,32 @@ struct ConfigurationError: Error, Hashable, Sendable, CustomStringConvertible {
 /// it: so that a secret need not stand in the environment.
 struct Environment: Sendable {
     private let read: @Sendable (String) -> String?
+    /// The names of all variables that there are.
+    private let names: @Sendable () -> [String]
 
     /// - Parameter values: what to read instead of the process's environment.
-    init(_ values: [String: String]) { read = { values[$0] } }
+    init(_ values: [String: String]) {
+        read = { values[$0] }
+        names = { values.keys.sorted() }
+    }
 
     /// The process's own environment.
-    static let process = Environment { name in getenv(name).map { String(cString: $0) } }
+    static let process = Environment()
 
-    private init(_ read: @escaping @Sendable (String) -> String?) { self.read = read }
+    private init() {
+        read = { name in getenv(name).map { String(cString: $0) } }
+        names = { Self.namesOfProcess }
+    }
+
+    private static var namesOfProcess: [String] {
+        var names: [String] = []
+        var index = 0
+        while let entry = environ[index] {
+            names.append(String(String(cString: entry).prefix { $0 != "=" }))
+            index += 1
+        }
+        return names.sorted()
+    }
 
     /// The value as it was given; `nil` when it was not, or is empty.
     ///
@@ -55,6 +73,16 @@ struct Environment: Sendable {
                     problem:
                         "is set and holds nothing; expected \(variable.meaning), or not to be set at all: \(otherwise)")
             }
+        }
+    }
+
+    /// Refuses a variable whose name begins like those of `variables` and is none of them: a misspelt one would go unnoticed.
+    func refuseUnknown(_ prefix: String, _ variables: [Variable]) throws(ConfigurationError) {
+        let known = variables.flatMap { [$0.name, $0.name + "_FILE"] }
+        for name in names() where name.hasPrefix(prefix) && !known.contains(name) {
+            throw ConfigurationError(
+                variable: name,
+                problem: "is no setting; expected one of \(variables.map(\.name).joined(separator: ", "))")
         }
     }
 

@@ -54,7 +54,9 @@ enum Variables {
     static let listenHost = Variable("LISTEN_HOST", default: "0.0.0.0", "IPv4 address to listen at")
     static let shopHost = Variable("SHOP_HOST", default: "127.0.0.1", "where the services of a running shop are")
     static func port(_ part: String, _ defaultPort: Int) -> Variable {
-        Variable("HTTP_PORT_\(part.uppercased())", default: String(defaultPort), unit: "port", "of \(part)")
+        Variable(
+            "HTTP_PORT_\(part.uppercased())", default: String(defaultPort), unit: "port",
+            "of \(part); with 0 the system chooses, and the log says which")
     }
     static let maximumBody = Variable(
         "HTTP_MAX_BODY_BYTES", default: "65536", unit: "bytes", "the longest request body; above it 413")
@@ -85,7 +87,8 @@ enum Variables {
     static let archiveRetention = Variable(
         "ARCHIVE_RETENTION_HOURS", default: "720", unit: "hours", "how long finished orders stay")
     static let seedItems = Variable(
-        "SEED_ITEMS", default: "0", unit: "items", "of a demonstration catalogue, put into the inventory at the start")
+        "SEED_ITEMS", default: "0", unit: "items",
+        "of a demonstration catalogue, put into the inventory at the start; 12 where the shop runs on simulated parts")
     static let seedStock = Variable(
         "SEED_STOCK", default: "1000000", unit: "pieces", "of each item of that catalogue")
 

@@ -1,3 +1,4 @@
+import AdapterHTTP
 import AdapterSystem
 import Ports
 
@@ -26,6 +27,18 @@ struct EdgeHandler: HTTPHandler {
         self.log = log
         self.openAPI = openAPI
         self.route = route
+    }
+
+    /// The settings of a server in front of this handler, which counts and logs what the server itself refuses, too.
+    func watching(_ settings: HTTPServerSettings) -> HTTPServerSettings {
+        var settings = settings
+        settings.onRefusal = { [metrics, log] problem in
+            metrics.requestRefused(status: problem.status)
+            log.log(
+                .info, "request refused",
+                [LogField("status", String(problem.status)), LogField("reason", problem.detail)])
+        }
+        return settings
     }
 
     func respond(to request: HTTPRequest) async -> HTTPResponse {

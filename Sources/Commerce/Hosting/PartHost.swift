@@ -34,7 +34,7 @@ struct PartHost: Sendable {
         let gate = GateHandler()
         let edge = EdgeHandler(
             gate, metrics: metrics, readiness: readiness, log: log, openAPI: openAPI, route: route)
-        let server = try HTTPServer.start(http, edge)
+        let server = try HTTPServer.start(edge.watching(http), edge)
         metrics.addGauge("http_connections_open", "Connections that are open.") { server.connectionCount }
         log.log(
             .info, "listening", [LogField("port", String(server.port)), LogField("http", HTTPServer.implementation)])

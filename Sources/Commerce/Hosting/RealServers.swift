@@ -17,18 +17,26 @@
         /// - Throws: ``ConfigurationError``.
         init(_ environment: Environment) throws(ConfigurationError) {
             self.environment = environment
-            kafkaBootstrap = try environment.text(Variables.kafkaBootstrap)
+            kafkaBootstrap = try Self.kafkaBootstrap(environment)
             connectionLimit = try environment.integer(Variables.postgresConnections, in: 2...1_000)
             fetchWait = .milliseconds(Int64(try environment.integer(Variables.fetchWait, in: 1...10_000)))
             relayGatherTime = .milliseconds(Int64(try environment.integer(Variables.relayGather, in: 0...10_000)))
             instanceName = try environment.text(Variables.instanceName)
-            for address in kafkaBootstrap.split(separator: ",", omittingEmptySubsequences: false) {
+        }
+
+        /// Where the brokers are: `host:port`, or several separated by commas.
+        ///
+        /// - Throws: ``ConfigurationError``.
+        static func kafkaBootstrap(_ environment: Environment) throws(ConfigurationError) -> String {
+            let bootstrap = try environment.text(Variables.kafkaBootstrap)
+            for address in bootstrap.split(separator: ",", omittingEmptySubsequences: false) {
                 let parts = address.split(separator: ":", omittingEmptySubsequences: false)
                 guard parts.count == 2, !parts[0].isEmpty, let port = UInt16(parts[1]), port > 0 else {
                     throw environment.wrong(
-                        Variables.kafkaBootstrap, kafkaBootstrap, "host:port, or several separated by commas")
+                        Variables.kafkaBootstrap, bootstrap, "host:port, or several separated by commas")
                 }
             }
+            return bootstrap
         }
 
         /// Whether the environment names any server at all.

@@ -79,6 +79,9 @@ struct IdempotencyKey: Sendable {
             guard (1...200).contains(key.utf8.count), key.utf8.allSatisfy({ (0x21...0x7E).contains($0) }) else {
                 throw .invalid("Idempotency-Key", "must be 1 to 200 visible ASCII characters")
             }
+            guard request.headers.count(where: { $0.name == "idempotency-key" }) == 1 else {
+                throw .invalid("Idempotency-Key", "is given more than once; a request has one")
+            }
             text = key
         } else {
             text = "request \(identifiers.next())"

@@ -62,10 +62,20 @@ struct RequestReader {
     }
 
     func integer(_ field: String, in range: ClosedRange<Int64>) throws(ProblemDocument) -> Int64 {
-        guard let value = self[field]?.integerValue, range.contains(value) else {
+        guard let value = self[field].flatMap(Self.whole), range.contains(value) else {
             throw .invalid(name(field), "must be an integer from \(range.lowerBound) to \(range.upperBound)")
         }
         return value
+    }
+
+    /// A number without a fraction, however it is written: `1`, `1.0` and `1e0` are the same in JSON.
+    private static func whole(_ value: JSONValue) -> Int64? {
+        guard case .decimal(var unscaled, let scale) = value else { return value.integerValue }
+        for _ in 0..<scale {
+            guard unscaled % 10 == 0 else { return nil }
+            unscaled /= 10
+        }
+        return unscaled
     }
 
     /// A price in minor units; `nil` when absent.
@@ -115,9 +125,5 @@ extension ProblemDocument {
     /// 503 when the database or another part did not answer in time; the same request may be sent again.
     static func unavailable(_ detail: String) -> ProblemDocument {
         ProblemDocument(503, "Service Unavailable", detail: detail)
-    }
-
-    static func noSuchRoute(_ request: HTTPRequest) -> ProblemDocument {
-        ProblemDocument(404, "Not Found", detail: "there is no \(request.method.rawValue) \(request.path) here")
     }
 }

@@ -29,13 +29,18 @@ enum HTTPSupport {
     }
 
     /// Answers with what `body` returns; what it throws becomes a problem document.
+    ///
+    /// - Parameter operations: those of the service; what else it might have been asked.
     static func answer(
-        _ ports: ServicePorts, _ request: HTTPRequest, _ body: () async throws -> HTTPResponse
+        _ ports: ServicePorts, _ request: HTTPRequest, _ operations: [HTTPOperation],
+        _ body: () async throws -> HTTPResponse
     ) async -> HTTPResponse {
         do {
             return try await body()
         } catch let problem as ProblemDocument {
             return problem.response
+        } catch is NoSuchRoute {
+            return noSuchRoute(request, operations)
         } catch  where error.endsProcess {
             return ProblemDocument.unavailable("the service is stopping").response
         } catch {
@@ -50,4 +55,23 @@ enum HTTPSupport {
             return response
         }
     }
+
+    /// 405 where the path takes other methods (RFC 9110, section 15.5.6), otherwise 404.
+    private static func noSuchRoute(_ request: HTTPRequest, _ operations: [HTTPOperation]) -> HTTPResponse {
+        let path = request.path
+        let methods = operations.filter { $0.matches($0.method, path) }.map(\.method.rawValue)
+        guard !methods.isEmpty else {
+            let detail = "there is no \(request.method.rawValue) \(path) here"
+            return ProblemDocument(404, "Not Found", detail: detail).response
+        }
+        let allowed = methods.joined(separator: ", ")
+        var response = ProblemDocument(
+            405, "Method Not Allowed", detail: "\(path) takes \(allowed), not \(request.method.rawValue)"
+        ).response
+        response.headers.append(HTTPHeader("allow", allowed))
+        return response
+    }
 }
+
+/// Thrown by a handler for a request that is none of its service's operations.
+struct NoSuchRoute: Error {}

@@ -8,12 +8,12 @@ struct InventoryHTTP: HTTPHandler {
     let runner: CommandRunner
 
     func respond(to request: HTTPRequest) async -> HTTPResponse {
-        await HTTPSupport.answer(ports, request) { try await route(request) }
+        await HTTPSupport.answer(ports, request, InventoryService.operations) { try await route(request) }
     }
 
     private func route(_ request: HTTPRequest) async throws -> HTTPResponse {
         let path = HTTPSupport.segments(of: request)
-        guard path.first == "items" else { throw ProblemDocument.noSuchRoute(request) }
+        guard path.first == "items" else { throw NoSuchRoute() }
         switch (request.method, path.count) {
         case (.get, 1):
             let page = try Page(request, time: ItemsTable.createdAt, id: ItemsTable.id, settings)
@@ -23,7 +23,7 @@ struct InventoryHTTP: HTTPHandler {
         case (.put, 2): return try await reprice(try HTTPSupport.id(path[1], of: "item"), request)
         case (.post, 3) where path[2] == "restock":
             return try await restock(try HTTPSupport.id(path[1], of: "item"), request)
-        default: throw ProblemDocument.noSuchRoute(request)
+        default: throw NoSuchRoute()
         }
     }
 

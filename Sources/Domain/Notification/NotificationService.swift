@@ -66,18 +66,18 @@ struct NotificationHTTP: HTTPHandler {
     let subscribers: FeedSubscribers
 
     func respond(to request: HTTPRequest) async -> HTTPResponse {
-        await HTTPSupport.answer(ports, request) { try await route(request) }
+        await HTTPSupport.answer(ports, request, NotificationService.operations) { try await route(request) }
     }
 
     private func route(_ request: HTTPRequest) async throws -> HTTPResponse {
         let path = HTTPSupport.segments(of: request)
         guard path.first == "notifications", request.method == .get else {
-            throw ProblemDocument.noSuchRoute(request)
+            throw NoSuchRoute()
         }
         switch path.count {
         case 1: return try await list(request)
         case 2 where path[1] == "subscribe": return try subscribe(request)
-        default: throw ProblemDocument.noSuchRoute(request)
+        default: throw NoSuchRoute()
         }
     }
 

@@ -9,12 +9,12 @@ struct OrderHTTP: HTTPHandler {
     let subscribers: SubscriberHub<OrderChange>
 
     func respond(to request: HTTPRequest) async -> HTTPResponse {
-        await HTTPSupport.answer(ports, request) { try await route(request) }
+        await HTTPSupport.answer(ports, request, OrderService.operations) { try await route(request) }
     }
 
     private func route(_ request: HTTPRequest) async throws -> HTTPResponse {
         let path = HTTPSupport.segments(of: request)
-        guard path.first == "orders" else { throw ProblemDocument.noSuchRoute(request) }
+        guard path.first == "orders" else { throw NoSuchRoute() }
         switch (request.method, path.count) {
         case (.post, 1): return try await commands.place(request)
         case (.get, 1): return try await list(request)
@@ -31,7 +31,7 @@ struct OrderHTTP: HTTPHandler {
                 throw ProblemDocument.notFound("item", String(path[3].prefix(64)))
             }
             return try await commands.changeItem(lineID, of: orderID, request)
-        default: throw ProblemDocument.noSuchRoute(request)
+        default: throw NoSuchRoute()
         }
     }
 

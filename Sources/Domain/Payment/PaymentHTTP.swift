@@ -9,12 +9,12 @@ struct PaymentHTTP: HTTPHandler {
     let gatewayCalls: PaymentGatewayCalls
 
     func respond(to request: HTTPRequest) async -> HTTPResponse {
-        await HTTPSupport.answer(ports, request) { try await route(request) }
+        await HTTPSupport.answer(ports, request, PaymentService.operations) { try await route(request) }
     }
 
     private func route(_ request: HTTPRequest) async throws -> HTTPResponse {
         let path = HTTPSupport.segments(of: request)
-        guard path.first == "payments" else { throw ProblemDocument.noSuchRoute(request) }
+        guard path.first == "payments" else { throw NoSuchRoute() }
         switch (request.method, path.count) {
         case (.get, 1):
             let page = try Page(request, time: PaymentsTable.createdAt, id: PaymentsTable.id, settings)
@@ -25,7 +25,7 @@ struct PaymentHTTP: HTTPHandler {
             return try await pay(try HTTPSupport.id(path[1], of: "payment"), request)
         case (.post, 3) where path[2] == "callback":
             return try await callback(try HTTPSupport.id(path[1], of: "payment"))
-        default: throw ProblemDocument.noSuchRoute(request)
+        default: throw NoSuchRoute()
         }
     }
 

@@ -93,12 +93,12 @@ struct ShippingHTTP: HTTPHandler {
     let runner: CommandRunner
 
     func respond(to request: HTTPRequest) async -> HTTPResponse {
-        await HTTPSupport.answer(ports, request) { try await route(request) }
+        await HTTPSupport.answer(ports, request, ShippingService.operations) { try await route(request) }
     }
 
     private func route(_ request: HTTPRequest) async throws -> HTTPResponse {
         let path = HTTPSupport.segments(of: request)
-        guard path.first == "shipments", request.method == .get else { throw ProblemDocument.noSuchRoute(request) }
+        guard path.first == "shipments", request.method == .get else { throw NoSuchRoute() }
         switch path.count {
         case 1:
             let page = try Page(request, time: ShipmentsTable.createdAt, id: ShipmentsTable.id, settings)
@@ -109,7 +109,7 @@ struct ShippingHTTP: HTTPHandler {
                 throw ProblemDocument.notFound("shipment", id.description)
             }
             return HTTPResponse(200, body: .json(Self.json(shipment)))
-        default: throw ProblemDocument.noSuchRoute(request)
+        default: throw NoSuchRoute()
         }
     }
 

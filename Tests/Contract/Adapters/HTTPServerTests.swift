@@ -132,6 +132,30 @@
         }
 
         @Test(
+            "A head that contradicts itself, or holds what no line may, is 400 and the end of the connection",
+            arguments: [
+                "Content-Length: 5\r\nContent-Length: 2\r\n", "Content-Length: 5\r\nTransfer-Encoding: chunked\r\n",
+                "Transfer-Encoding: gzip, chunked\r\n", "Transfer-Encoding: identity\r\n", "X-Text: a\u{0}b\r\n",
+                "X-\u{0}Text: b\r\n", "X Text: b\r\n", "X-Text: a\u{7}b\r\n",
+            ], Implementation.allCases)
+        func contradiction(_ lines: String, _ implementation: Implementation) async throws {
+            let refused = Mutex<[Int]>([])
+            try await withServer(
+                implementation,
+                settings: { $0.onRefusal = { problem in refused.withLock { $0.append(problem.status) } } }
+            ) { server in
+                let connection = try RawConnection(port: server.port)
+                defer { connection.close() }
+                connection.send(
+                    "POST /x HTTP/1.1\r\nHost: a\r\n\(lines)\r\n[1,2]GET /smuggled HTTP/1.1\r\nHost: a\r\n\r\n")
+                let answer = await connection.read()
+                #expect(answer.isEmpty || answer.hasPrefix("HTTP/1.1 400 "), "\(answer)")
+                #expect(!answer.contains("\"path\":"), "\(answer)")
+                if answer.contains("application/problem+json") { #expect(refused.withLock { $0 } == [400]) }
+            }
+        }
+
+        @Test(
             "What is no HTTP is 400 or a closed connection, never an answer of a handler",
             arguments: [
                 "hello\r\n\r\n", "GET\r\n\r\n", "GET /x HTTP/9.9\r\nHost: a\r\n\r\n", "GET /x HTTP/1.1\r\n\r\n",

@@ -82,10 +82,6 @@ struct FidelityLimit: Sendable {
             .kafka, "The transaction protocol of KIP-890, the group protocol of KIP-848, share groups",
             "the protocols before them are modelled"),
         .notModelled(
-            .kafka, "A consumer that asks for more of a partition while it holds records of it, as librdkafka does",
-            "Java's client is modelled: such a partition is left out of a fetch, and what comes for it meanwhile can wait "
-                + "for fetch.max.wait.ms"),
-        .notModelled(
             .kafka, "Quotas, access control, compression, tiered storage, several log directories",
             "none of them changes what a client may conclude"),
         .notModelled(

@@ -134,6 +134,6 @@ struct ResponseParser {
         if head.status == 204 || head.status == 304 { return MessageBody.Framing.none }
         if HeaderLines.lists(head.header("transfer-encoding"), "chunked") { return .chunked }
         guard let text = head.header("content-length") else { return .untilClose }
-        return RequestParser.plainNumber(text).map { .length($0) }
+        return RequestFraming.plainNumber(text).map { .length($0) }
     }
 }

@@ -70,7 +70,7 @@
                     state.raw.headers = headers()
                     state.phase = .body
                     // Refused before the body: the library then closes the connection after the answer.
-                    return refusalOfHead(state.raw).map { queue($0.response, &state) } ?? rehearsal_yes
+                    return refusalOfHead(state.raw).map { refuse($0, &state) } ?? rehearsal_yes
                 case .body where uploadByteCount.pointee > 0:
                     append(upload, uploadByteCount.pointee, &state)
                     uploadByteCount.pointee = 0
@@ -85,10 +85,15 @@
 
         private func headers() -> [HTTPHeader] {
             let list = HeaderList()
-            let collect: MHD_KeyValueIterator = { context, _, name, value in
-                guard let context, let name else { return rehearsal_yes }
+            // With their lengths: a line may hold a zero byte, and is refused for it.
+            let collect: MHD_KeyValueIteratorN = { context, _, name, nameByteCount, value, valueByteCount in
+                guard let context else { return rehearsal_yes }
+                func text(_ bytes: UnsafePointer<CChar>?, _ count: Int) -> String {
+                    let buffer = UnsafeRawBufferPointer(start: bytes, count: bytes == nil ? 0 : count)
+                    return String(decoding: buffer, as: UTF8.self)
+                }
                 Unmanaged<HeaderList>.fromOpaque(context).takeUnretainedValue().headers.append(
-                    HTTPHeader(String(cString: name).lowercased(), value.map { String(cString: $0) } ?? ""))
+                    HTTPHeader(text(name, nameByteCount).lowercased(), text(value, valueByteCount)))
                 return rehearsal_yes
             }
             rehearsal_each_header(connection, collect, Unmanaged.passUnretained(list).toOpaque())
@@ -107,12 +112,16 @@
                 return .headersTooLarge(limits)
             }
             guard HTTPMethod(rawValue: raw.method) != nil else { return .methodNotImplemented(raw.method) }
-            if let text = raw.header("content-length"), let length = RequestParser.plainNumber(text),
-                length > limits.maximumBodyByteCount
-            {
-                return .contentTooLarge(limit: limits.maximumBodyByteCount)
+            // The library takes lines and lengths that contradict each other, as the reactor does not.
+            guard raw.headers.allSatisfy(HeaderLines.isWellFormed) else {
+                return .badRequest("a header line is not 'Name: value'")
             }
-            return nil
+            switch RequestFraming.of(raw) {
+            case .failure(let refusal): return refusal.problem
+            case .success(.length(let length)) where length > limits.maximumBodyByteCount:
+                return .contentTooLarge(limit: limits.maximumBodyByteCount)
+            case .success: return nil
+            }
         }
 
         private func append(_ bytes: UnsafePointer<CChar>?, _ count: Int, _ state: inout State) {
@@ -128,10 +137,12 @@
         private func begin(_ state: inout State) -> MHD_Result {
             if state.isTooLong {
                 let limit = server.settings.limits.maximumBodyByteCount
-                return queue(ProblemDocument.contentTooLarge(limit: limit).response, &state)
+                return refuse(.contentTooLarge(limit: limit), &state)
             }
             switch RequestDecoder.decode(state.raw, limits: server.settings.limits) {
-            case .failure(let refusal): return queue(refusal.problem.response, &state)
+            case .failure(let refusal):
+                server.settings.onRefusal(refusal.problem)
+                return queue(refusal.problem.response, &state)
             case .success where server.isStopped: return queue(Self.stopping, &state)
             case .success(let request):
                 state.phase = .handling
@@ -235,6 +246,14 @@
 
         // MARK: Calls of the library for the answer
 
+        /// Answers a request that no handler sees, and ends the connection: where the next request would begin is not known.
+        private func refuse(_ problem: ProblemDocument, _ state: inout State) -> MHD_Result {
+            server.settings.onRefusal(problem)
+            var response = problem.response
+            response.headers.append(HTTPHeader("connection", "close"))
+            return queue(response, &state)
+        }
+
         private func queue(_ response: HTTPResponse, _ state: inout State) -> MHD_Result {
             if case .events = response.body { return queueStream(response, &state) }
             guard let body = ResponseEncoder.body(response.body) else { return rehearsal_no }
@@ -245,7 +264,9 @@
             guard let made else { return rehearsal_no }
             defer { MHD_destroy_response(made) }
             add(response.headers, contentType: body.contentType, to: made)
-            if server.isDraining { MHD_add_response_header(made, "connection", "close") }
+            if server.isDraining, !response.headers.contains(where: { $0.name == "connection" }) {
+                MHD_add_response_header(made, "connection", "close")
+            }
             return MHD_queue_response(connection, UInt32(response.status), made)
         }
 

@@ -214,7 +214,9 @@
         /// Answers a request, on a task of its own.
         private func answer(_ raw: RawRequest) async {
             switch RequestDecoder.decode(raw, limits: server.settings.limits) {
-            case .failure(let refusal): finish(refusal.problem.response, omitsBody: raw.method == "HEAD")
+            case .failure(let refusal):
+                server.settings.onRefusal(refusal.problem)
+                finish(refusal.problem.response, omitsBody: raw.method == "HEAD")
             case .success(let request):
                 let response = await server.handler.respond(to: request)
                 guard case .events(let write) = response.body else { return finish(response) }
@@ -449,7 +451,9 @@
                     return false
                 }
                 if isOver { task.cancel() }
-            case .failure(let refusal): finish(refusal.problem.response)
+            case .failure(let refusal):
+                server.settings.onRefusal(refusal.problem)
+                finish(refusal.problem.response)
             case nil: break
             }
             if effects.didClose {

@@ -19,6 +19,8 @@ public struct HTTPServerSettings: Sendable {
     public var heartbeatInterval: Nanoseconds = .seconds(15)
     /// Bytes of an event stream that wait for a slow client before its handler waits, too.
     public var streamBufferByteCount = 65_536
+    /// Told of every request that was refused before a handler saw it, on a thread of the server's: must not wait.
+    public var onRefusal: @Sendable (ProblemDocument) -> Void = { _ in }
 
     public init(port: UInt16) { self.port = port }
 }

@@ -10,7 +10,7 @@ enum HeaderLines {
         var value = line[line.index(after: colon)...]
         while let first = value.first, isBlank(first) { value = value.dropFirst() }
         while let last = value.last, isBlank(last) { value = value.dropLast() }
-        guard value.allSatisfy({ $0 >= 0x20 && $0 != 0x7F || $0 == 0x09 }) else { return nil }
+        guard value.allSatisfy(isValueByte) else { return nil }
         return HTTPHeader(
             String(decoding: name.map(lowercased), as: UTF8.self), String(decoding: value, as: UTF8.self))
     }
@@ -42,6 +42,14 @@ enum HeaderLines {
         default: "!#$%&'*+-.^_`|~".utf8.contains(byte)
         }
     }
+
+    /// Whether a line that somebody else has read is one that ``read(_:)`` takes.
+    static func isWellFormed(_ header: HTTPHeader) -> Bool {
+        !header.name.isEmpty && header.name.utf8.allSatisfy(isTokenByte) && header.value.utf8.allSatisfy(isValueByte)
+    }
+
+    /// No control character but the tab (RFC 9110, section 5.5).
+    private static func isValueByte(_ byte: UInt8) -> Bool { byte >= 0x20 && byte != 0x7F || byte == 0x09 }
 
     private static func isBlank(_ byte: UInt8) -> Bool { byte == 0x20 || byte == 0x09 }
 

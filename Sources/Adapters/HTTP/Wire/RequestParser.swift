@@ -143,7 +143,7 @@ struct RequestParser {
         if request.isHTTP11, request.headers.count(where: { $0.name == "host" }) != 1 {
             return refuse(.badRequest("a request of HTTP/1.1 has one Host header"))
         }
-        switch Self.framing(request) {
+        switch RequestFraming.of(request) {
         case .failure(let refusal): return refuse(refusal.problem)
         case .success(let framing):
             if case .length(let length) = framing, length > limits.maximumBodyByteCount {
@@ -169,28 +169,5 @@ struct RequestParser {
         return RawRequest(
             method: String(decoding: words[0], as: UTF8.self), target: Array(words[1]), headers: [], body: nil,
             isHTTP11: version == "HTTP/1.1", keepsAlive: false)
-    }
-
-    /// A message that could be read as of two lengths is how requests are smuggled past proxies (RFC 9112, section 11.2).
-    private static func framing(_ request: RawRequest) -> Result<MessageBody.Framing, Refusal> {
-        let lengths = request.headers.filter { $0.name == "content-length" }.map(\.value)
-        if let coding = request.header("transfer-encoding") {
-            guard lengths.isEmpty, request.isHTTP11, coding.lowercased() == "chunked" else {
-                return .failure(
-                    Refusal(problem: .badRequest("the only transfer coding is chunked, without a Content-Length")))
-            }
-            return .success(.chunked)
-        }
-        guard let text = lengths.first else { return .success(.none) }
-        guard lengths.allSatisfy({ $0 == text }), let length = plainNumber(text) else {
-            return .failure(Refusal(problem: .badRequest("Content-Length is not one number")))
-        }
-        return .success(.length(length))
-    }
-
-    /// Digits only: `Int` would take a sign as well.
-    static func plainNumber(_ text: String) -> Int? {
-        guard text.utf8.allSatisfy({ (UInt8(ascii: "0")...UInt8(ascii: "9")).contains($0) }) else { return nil }
-        return Int(text)
     }
 }

@@ -63,7 +63,7 @@
             configuration.set("fetch.error.backoff.ms", 100)
             // A member that subscribed before its broker knew the topic joins at the next look; the default is 5 minutes.
             configuration.set("topic.metadata.refresh.interval.ms", 10_000)
-            configuration.set("queued.max.messages.kbytes", cluster.fetchAheadKilobytes)
+            configuration.set("queued.max.messages.kbytes", max(1, settings.fetchAheadByteLimit / 1_024))
             configuration.set("socket.timeout.ms", max(.seconds(30), settings.fetchMaximumWait + .seconds(1)))
             return configuration
         }

@@ -20,9 +20,6 @@
         public var callTimeout: Nanoseconds = .seconds(60)
         /// `statistics.interval.ms`; zero for none.
         public var statisticsInterval: Nanoseconds = .seconds(5)
-        /// `queued.max.messages.kbytes`: what a consumer fetches ahead, in kilobytes. librdkafka's own default, 64 MB,
-        /// is more than a small service should hold.
-        public var fetchAheadKilobytes = 8_192
         /// `fetch.min.bytes`: brokers answer a fetch only when they have so many bytes, or after ``fetchWait``.
         public var fetchMinimumByteCount = 1
         /// `fetch.wait.max.ms`, in the place of a consumer's own setting; `nil` leaves that.

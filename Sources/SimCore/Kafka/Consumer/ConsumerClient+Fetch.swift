@@ -1,15 +1,24 @@
 import Ports
 
-/// Fetching ahead: one request to each leader, for the partitions of which nothing is buffered.
+/// Fetching ahead: one request to each leader, for the partitions of which not enough is buffered.
 extension ConsumerClient {
-    private func isFetchable(_ partition: ConsumerPartition, now: Instant) -> Bool {
-        guard !partition.isPaused, !partition.hasBuffered, partition.offset != nil else { return false }
-        return partition.retryAt.map { $0 <= now } ?? true
+    /// Whether more can be asked for, by what is buffered of all partitions (librdkafka's `queued.max.messages.kbytes`).
+    private var hasRoom: Bool {
+        var byteCount = 0
+        for index in partitions.indices { byteCount += partitions[index].bufferedByteCount }
+        return byteCount < settings.fetchAheadByteLimit
+    }
+
+    private func isFetchable(_ index: Int, hasRoom: Bool, now: Instant) -> Bool {
+        guard !partitions[index].isPaused, partitions[index].offset != nil else { return false }
+        if partitions[index].hasBuffered, !hasRoom || partitions[index].isDraining { return false }
+        return partitions[index].retryAt.map { $0 <= now } ?? true
     }
 
     mutating func sendFetches(now: Instant, effects: inout [ClientEffect]) {
         guard !partitions.isEmpty, closing == nil, pollError == nil else { return }
-        for index in partitions.indices where isFetchable(partitions[index], now: now) {
+        let hasRoom = hasRoom
+        for index in partitions.indices where isFetchable(index, hasRoom: hasRoom, now: now) {
             guard let image = network.metadata.partition(partitions[index].id), image.leader != .none else {
                 network.requestMetadata()
                 continue
@@ -17,13 +26,15 @@ extension ConsumerClient {
             if let told = partitions[index].told, told.node == image.leader { continue }
             let fetcher = fetcherIndex(image.leader)
             guard !fetchers[fetcher].isInFlight else { continue }
-            sendFetch(fetcher, now: now, effects: &effects)
+            sendFetch(fetcher, hasRoom: hasRoom, now: now, effects: &effects)
         }
         // Sessions that are idle wait for more at the broker.
         for fetcher in fetchers.indices where !fetchers[fetcher].isInFlight {
             let node = fetchers[fetcher].node
-            let isWaiting = partitions.contains { $0.told?.node == node && isFetchable($0, now: now) }
-            if isWaiting { sendFetch(fetcher, now: now, effects: &effects) }
+            let isWaiting = partitions.indices.contains {
+                partitions[$0].told?.node == node && isFetchable($0, hasRoom: hasRoom, now: now)
+            }
+            if isWaiting { sendFetch(fetcher, hasRoom: hasRoom, now: now, effects: &effects) }
         }
     }
 
@@ -33,15 +44,17 @@ extension ConsumerClient {
         return fetchers.count - 1
     }
 
-    private mutating func sendFetch(_ fetcher: Int, now: Instant, effects: inout [ClientEffect]) {
+    private mutating func sendFetch(
+        _ fetcher: Int, hasRoom: Bool, now: Instant, effects: inout [ClientEffect]
+    ) {
         let node = fetchers[fetcher].node
         guard network.isReady(node, .data, now: now, effects: &effects) else { return }
         let isFull = fetchers[fetcher].needsFullFetch
         var changed: [FetchPosition] = []
         var wanted: [PartitionID] = []
-        for index in partitions.indices where isFetchable(partitions[index], now: now) {
+        for index in partitions.indices where isFetchable(index, hasRoom: hasRoom, now: now) {
             guard let image = network.metadata.partition(partitions[index].id), image.leader == node,
-                let offset = partitions[index].offset
+                let offset = partitions[index].fetchOffset
             else { continue }
             wanted.append(image.id)
             if !isFull, let told = partitions[index].told, told.node == node, told.offset == offset { continue }
@@ -49,9 +62,9 @@ extension ConsumerClient {
             changed.append(
                 FetchPosition(
                     partition: image.id, offset: offset, currentLeaderEpoch: image.leaderEpoch,
-                    lastFetchedEpoch: partitions[index].lastEpoch))
+                    lastFetchedEpoch: partitions[index].fetchEpoch))
         }
-        // What is buffered stays in the session: the broker sends nothing before it is told the next position.
+        // What is not asked for now stays in the session: the broker sends nothing before it is told the next position.
         let assigned = partitions.map(\.id)
         let forgotten =
             isFull
@@ -84,7 +97,7 @@ extension ConsumerClient {
             else { continue }
             partitions[index].told = nil
             // After a seek, an answer for the old position is void.
-            guard partitions[index].offset == told.offset, !partitions[index].hasBuffered else { continue }
+            guard partitions[index].fetchOffset == told.offset else { continue }
             take(result, index, now: now)
         }
     }
@@ -93,10 +106,9 @@ extension ConsumerClient {
         if let diverging = result.divergingEpoch { return truncated(index, diverging) }
         switch result.error {
         case .none:
-            partitions[index].buffered = result.batches
-            partitions[index].nextBatch = 0
-            partitions[index].aborted = result.abortedTransactions.sorted { $0.firstOffset < $1.firstOffset }
-            partitions[index].abortedProducers = []
+            partitions[index].append(result.batches, aborted: result.abortedTransactions)
+        case .offsetOutOfRange where partitions[index].hasBuffered:
+            partitions[index].isDraining = true
         case .offsetOutOfRange:
             let offset = partitions[index].offset ?? -1
             reset(index, "offset \(offset) is out of range", .offsetOutOfRange)
@@ -108,6 +120,8 @@ extension ConsumerClient {
 
     /// The log was cut below the position (KIP-320): an unclean election lost what has been read already.
     private mutating func truncated(_ index: Int, _ diverging: EpochEndOffset) {
+        // Perhaps only what is buffered is lost: the position itself is asked about next.
+        guard !partitions[index].hasBuffered else { return partitions[index].dropBuffered() }
         guard settings.offsetReset != .none else {
             return reset(
                 index, "the log was truncated to \(diverging.endOffset), below the position", .offsetOutOfRange)

@@ -17,12 +17,16 @@ struct ConsumerPartition: Sendable {
     var lastEpoch: Int32 = -1
     var isPaused = false
     /// Batches that were fetched and not returned yet; empty, or beginning around the position.
-    var buffered: [StoredBatch] = []
+    private var buffered: [StoredBatch] = []
     /// Index of the first batch that is not used up.
-    var nextBatch = 0
+    private var nextBatch = 0
+    /// Bytes of the batches that are not used up.
+    private(set) var bufferedByteCount = 0
+    /// What follows what is buffered cannot be fetched: first the buffer is used up.
+    var isDraining = false
     /// Aborted transactions that overlap what is buffered, by first offset.
-    var aborted: [AbortedTransaction] = []
-    var abortedProducers: [Int64] = []
+    private var aborted: [AbortedTransaction] = []
+    private var abortedProducers: [Int64] = []
     /// The position a broker's fetch session knows, and which broker.
     var told: (node: NodeID, offset: Int64)?
     /// After an error, no request before then.
@@ -39,9 +43,33 @@ struct ConsumerPartition: Sendable {
     var offset: Int64? { if case .at(let offset) = position { offset } else { nil } }
     var hasBuffered: Bool { nextBatch < buffered.count }
 
+    /// Where the next fetch begins: behind what is buffered.
+    var fetchOffset: Int64? { hasBuffered ? buffered[buffered.count - 1].lastOffset + 1 : offset }
+    /// Leader epoch of the record before ``fetchOffset``; -1 when none is known.
+    var fetchEpoch: Int32 { hasBuffered ? buffered[buffered.count - 1].leaderEpoch : lastEpoch }
+
+    /// Takes in what a broker sent from ``fetchOffset`` on.
+    mutating func append(_ batches: [StoredBatch], aborted more: [AbortedTransaction]) {
+        if nextBatch > 0 {
+            buffered.removeFirst(nextBatch)
+            nextBatch = 0
+        }
+        buffered += batches
+        for stored in batches { bufferedByteCount += stored.batch.byteCount }
+        // A transaction that reaches from one answer into the next is listed in both; its marker ends both entries.
+        aborted = (aborted + more).sorted { $0.firstOffset < $1.firstOffset }
+    }
+
+    private mutating func useUpBatch() {
+        bufferedByteCount -= buffered[nextBatch].batch.byteCount
+        nextBatch += 1
+    }
+
     mutating func dropBuffered() {
         buffered.removeAll()
         nextBatch = 0
+        bufferedByteCount = 0
+        isDraining = false
         aborted.removeAll()
         abortedProducers.removeAll()
     }
@@ -64,7 +92,7 @@ struct ConsumerPartition: Sendable {
             let stored = buffered[nextBatch]
             if isReadCommitted, isAborted(stored) || stored.batch.isControl {
                 offset = stored.lastOffset + 1
-                nextBatch += 1
+                useUpBatch()
                 continue
             }
             let total = Int(stored.batch.recordCount)
@@ -77,7 +105,7 @@ struct ConsumerPartition: Sendable {
             }
             if last >= total {
                 offset = stored.lastOffset + 1
-                nextBatch += 1
+                useUpBatch()
             } else {
                 offset = stored.offset(ofRecord: last)
             }
