@@ -4,7 +4,7 @@ import Ports
 enum KafkaGroupCases {
     static let all: [ContractCase] = [
         single, eager, cooperative, handOver, fewerPartitions, roundRobin, sessionTimeout, protocols, staticMember,
-        fencedInstance, fencedCommit, seekWhenAssigned, crash,
+        fencedInstance, fencedCommit, seekWhenAssigned, crash, commitWhenClosing, closeDuringPoll,
     ]
 
     private static let single = ContractCase.kafka(
@@ -48,6 +48,39 @@ enum KafkaGroupCases {
         let moved = second.partitions.map { String($0) }.joined(separator: ",")
         try expect(first.events[1], equals: "revoked \(moved)", "the first gave up what the second has")
         try expect(second.events, equals: ["assigned \(moved)"], "what the second was told")
+    }
+
+    private static let commitWhenClosing = ContractCase.kafka(
+        "groups/commit-when-closing", "What a member commits when its closing revokes its partitions counts"
+    ) { stage in
+        let topic = try await stage.topic(replicas: 1)
+        try await stage.produce(["a", "b", "c"], to: topic)
+        let partition = TopicPartition(topic, 0)
+        let group = stage.cluster.uniqueName("group")
+        let member = try await stage.member(of: group, topic)
+        try await stage.poll(member, until: "three records") { member.records.count == 3 }
+        member.whenRevoked { [consumer = member.consumer] _ in
+            try? await consumer.commit([CommittedOffset(partition, 2)])
+        }
+        await member.consumer.close()
+        let next = try await stage.member(of: group, topic)
+        try await stage.poll(next, until: "a record") { !next.records.isEmpty }
+        try expect(next.records.values, equals: ["c"], "what the next member reads")
+    }
+
+    private static let closeDuringPoll = ContractCase.kafka(
+        "groups/close-during-poll", "A poll that waits while another task closes the consumer ends with nothing"
+    ) { stage in
+        let topic = try await stage.topic(replicas: 1)
+        let consumer = try await stage.consumer(group: nil)
+        try await consumer.assign([CommittedOffset(TopicPartition(topic, 0), 0)])
+        async let poll = consumer.poll(maximumRecords: 1, timeout: .seconds(60))
+        try await stage.clock.sleep(for: .seconds(1))
+        await consumer.close()
+        try expect(try await poll.values, equals: [], "what the poll returns")
+        try await stage.mustFail(.wrongState, "the next poll") {
+            _ = try await consumer.poll(maximumRecords: 1, timeout: .seconds(60))
+        }
     }
 
     private static let handOver = ContractCase.kafka(

@@ -39,6 +39,13 @@
             rd_kafka_queue_io_event_enable(queue, descriptor, &one, 8)
         }
 
+        /// Has the reactor look, whether or not something came: the queue may have had something when it began to be watched,
+        /// and would then never fire. To be called once the queue is where ``ready`` finds it.
+        func begin() {
+            var one: UInt64 = 1
+            _ = write(descriptor, &one, 8)
+        }
+
         func wake(at deadline: Int64) {
             if let token = token.withLock({ $0 }) { reactor.wake(token, at: deadline) }
         }

@@ -51,6 +51,7 @@
                 rd_kafka_queue_get_consumer(client.raw), ready: { [weak self] in self?.signal() },
                 late: { [weak self] in self?.deadlinePassed($0) })
             records.withLock { $0 = recordQueue }
+            recordQueue.begin()
             let commitQueue = EventQueue(
                 rd_kafka_queue_new(client.raw), ready: { [weak self] in self?.takeCommitResults() },
                 late: { [weak self] in self?.giveUpCommits($0) })
@@ -149,6 +150,9 @@
                 caller.end(.failure(CancellationError()))
             }
         }
+
+        /// Ends the wait of a poll that is under way.
+        func interrupt() { signal() }
 
         private func signal() {
             let caller = waiting.withLock { waiting in

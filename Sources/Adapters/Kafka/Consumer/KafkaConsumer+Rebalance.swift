@@ -80,8 +80,8 @@
             if isStarting { return }
             let (isManual, all) = state.withLock { (!$0.isSubscribed, $0.positions) }
             let client = connection.client
-            let failure = try await connection.worker.run {
-                Self.seek(client, to: position, isManual: isManual, all: all)
+            let failure = try await gate.pass("consumer") {
+                try await connection.worker.run { Self.seek(client, to: position, isManual: isManual, all: all) }
             }
             if let failure { throw failure }
         }

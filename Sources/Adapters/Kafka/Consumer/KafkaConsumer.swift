@@ -11,6 +11,7 @@
     public final class KafkaConsumer: EventConsumer {
         let connection: ConsumerConnection
         let state = Mutex(ConsumerState())
+        let gate = CallGate()
         private let settings: ConsumerSettings
         private let callTimeout: Nanoseconds
         private let registry: ClientRegistry
@@ -115,12 +116,15 @@
         private func ask(
             _ what: String, _ body: @escaping @Sendable (OpaquePointer) -> rd_kafka_resp_err_t
         ) async throws {
-            let client = connection.client
-            let error = try await connection.worker.run { body(client.raw) }
-            guard error != RD_KAFKA_RESP_ERR_NO_ERROR else { return }
-            throw client.fatalError
-                ?? EventLogError(
-                    KafkaErrors.code(error), "\(what) failed: \(KafkaErrors.description(error))", outcome: .noEffect)
+            try await gate.pass("consumer") {
+                let client = connection.client
+                let error = try await connection.worker.run { body(client.raw) }
+                guard error != RD_KAFKA_RESP_ERR_NO_ERROR else { return }
+                throw client.fatalError
+                    ?? EventLogError(
+                        KafkaErrors.code(error), "\(what) failed: \(KafkaErrors.description(error))",
+                        outcome: .noEffect)
+            }
         }
 
         public var assignment: [TopicPartition] { state.withLock { $0.partitions.keys.sorted() } }
@@ -132,6 +136,10 @@
         // MARK: Polls
 
         public func poll(maximumRecords: Int, timeout: Nanoseconds) async throws -> [ConsumerRecord] {
+            try await gate.pass("consumer") { try await pollUntilClosed(maximumRecords, timeout) }
+        }
+
+        private func pollUntilClosed(_ maximumRecords: Int, _ timeout: Nanoseconds) async throws -> [ConsumerRecord] {
             try Task.checkCancellation()
             try state.withLock { state in
                 if let refusal = state.refusal { throw refusal }
@@ -144,6 +152,8 @@
             try await applyPauses()
             let deadline = SocketReactor.now + timeout.rawValue
             while true {
+                // Another task may close the consumer meanwhile, and waits for this.
+                if state.withLock({ $0.isClosed }) { return [] }
                 if let failure = state.withLock({ $0.positionFailure }) { throw failure }
                 switch connection.look(limit: max(1, maximumRecords)) {
                 case .records(let records, let positions):
@@ -206,20 +216,22 @@
             guard settings.groupID != nil else {
                 throw EventLogError(.invalidGroupID, "committing needs a group id", outcome: .noEffect)
             }
-            if let refusal = commitRefusal() { throw refusal }
-            guard !offsets.isEmpty else { return }
-            let error = try await connection.commit(PartitionList(offsets), timeout: callTimeout)
-            guard error != RD_KAFKA_RESP_ERR_NO_ERROR else { return }
-            let fatal = connection.client.fatalError
-            if let fatal { note(fatal, nil) }
-            throw Self.commitFailure(fatal?.code ?? KafkaErrors.code(error), isFatal: fatal != nil)
+            try await gate.pass("consumer", whileClosing: true) {
+                if let refusal = commitRefusal() { throw refusal }
+                guard !offsets.isEmpty else { return }
+                let error = try await connection.commit(PartitionList(offsets), timeout: callTimeout)
+                guard error != RD_KAFKA_RESP_ERR_NO_ERROR else { return }
+                let fatal = connection.client.fatalError
+                if let fatal { note(fatal, nil) }
+                throw Self.commitFailure(fatal?.code ?? KafkaErrors.code(error), isFatal: fatal != nil)
+            }
         }
 
         /// A member that knows that it is not part of a generation does not ask: the coordinator might take the offsets
         /// as those of a consumer outside any group.
         private func commitRefusal() -> EventLogError? {
-            let (refusal, isSubscribed, membership) = state.withLock { ($0.refusal, $0.isSubscribed, $0.membership) }
-            if let refusal { return refusal }
+            let (fatal, isSubscribed, membership) = state.withLock { ($0.fatalError, $0.isSubscribed, $0.membership) }
+            if let fatal { return fatal }
             guard isSubscribed else { return nil }
             if membership == .none || rd_kafka_assignment_lost(connection.client.raw) == 1 {
                 return Self.commitFailure(.unknownMemberID, isFatal: false)
@@ -259,17 +271,18 @@
         // MARK: Closing
 
         public func close() async {
-            let wasClosed = state.withLock { state in
-                defer { state.isClosed = true }
-                return state.isClosed
-            }
-            guard !wasClosed else { return }
+            guard gate.beginClosing() else { return }
+            state.withLock { $0.isClosed = true }
+            connection.interrupt()
+            await gate.waitUntilEmpty()
             registry.remove(connection.journal)
             let connection = connection
             if let queue = await connection.worker.runToTheEnd({ connection.beginLeaving() }) {
                 await leave(queue)
                 await connection.worker.runToTheEnd { rd_kafka_queue_destroy(queue.raw) }
             }
+            gate.close()
+            await gate.waitUntilEmpty()
             await connection.worker.runToTheEnd { connection.destroy() }
             connection.worker.end()
         }

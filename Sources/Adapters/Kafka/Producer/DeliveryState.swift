@@ -27,6 +27,10 @@
             var continuation: Continuation?
             /// Ended before somebody waited for it, or was given up by its task: nobody waits.
             var isAbandoned = false
+            /// The task was cancelled before it waited.
+            var isCancelled = false
+            /// Tells this use of the slot from earlier ones.
+            var generation = 0
             var isOver: Bool { remaining == 0 }
         }
 
@@ -36,13 +40,19 @@
         private(set) var reportCount: UInt64 = 0
         private var roomWaiters: [CheckedContinuation<Void, Never>] = []
 
+        /// One call: its slot, and which use of it.
+        struct CallID: Hashable, Sendable {
+            let slot: Int
+            fileprivate let generation: Int
+        }
+
         /// Begins a call for so many records.
-        mutating func begin(count: Int) -> Int {
+        mutating func begin(count: Int) -> CallID {
             let slot = free.popLast() ?? calls.count
             if slot == calls.count { calls.append(Call()) }
             calls[slot].placements = Array(repeating: Placement(), count: count)
             calls[slot].remaining = count
-            return slot
+            return CallID(slot: slot, generation: calls[slot].generation)
         }
 
         /// A record's opaque value: its call and its index in it.
@@ -98,14 +108,26 @@
         }
 
         /// The task waits from here on.
-        mutating func wait(_ slot: Int, _ continuation: Continuation) -> Completion? {
+        mutating func wait(_ call: CallID, _ continuation: Continuation) -> Completion? {
+            let slot = call.slot
+            if calls[slot].isCancelled {
+                calls[slot].isAbandoned = true
+                if calls[slot].isOver { _ = finish(slot) }
+                return Completion(continuation: continuation, result: .failure(CancellationError()))
+            }
             calls[slot].continuation = continuation
             return calls[slot].isOver ? finish(slot) : nil
         }
 
         /// The task waits no more; what is under way goes on.
-        mutating func abandon(_ slot: Int) -> Completion? {
-            guard let continuation = calls[slot].continuation else { return nil }
+        mutating func abandon(_ call: CallID) -> Completion? {
+            let slot = call.slot
+            // It may be over, and its slot another call's.
+            guard calls[slot].generation == call.generation else { return nil }
+            guard let continuation = calls[slot].continuation else {
+                calls[slot].isCancelled = true
+                return nil
+            }
             calls[slot].continuation = nil
             calls[slot].isAbandoned = true
             return Completion(continuation: continuation, result: .failure(CancellationError()))
@@ -114,7 +136,7 @@
         private mutating func finish(_ slot: Int) -> Completion? {
             guard calls[slot].continuation != nil || calls[slot].isAbandoned else { return nil }
             let call = calls[slot]
-            calls[slot] = Call()
+            calls[slot] = Call(generation: call.generation + 1)
             free.append(slot)
             return call.continuation.map { continuation in
                 Completion(

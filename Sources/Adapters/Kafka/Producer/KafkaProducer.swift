@@ -20,6 +20,7 @@
         private let callTimeout: Nanoseconds
         private let registry: ClientRegistry
         private let state = Mutex(State())
+        private let gate = CallGate()
 
         init(_ settings: ProducerSettings, cluster: KafkaSettings, registry: ClientRegistry) throws {
             let client = try Self.configuration(settings, cluster).open(RD_KAFKA_PRODUCER)
@@ -35,7 +36,10 @@
             guard !state.withLock({ $0.isClosed }) else { return }
             registry.remove(connection.journal)
             let connection = connection
-            connection.worker.add { connection.close(flushTimeout: .zero) }
+            connection.worker.add {
+                connection.settle(within: .zero)
+                connection.destroy()
+            }
             connection.worker.end()
         }
 
@@ -84,7 +88,8 @@
             if let refusal = state.withLock({ refusal($0) }) { throw refusal }
             guard !records.isEmpty else { return [] }
             do {
-                return Self.metadata(try await connection.send(records), records)
+                let placements = try await gate.pass("producer") { try await connection.send(records) }
+                return Self.metadata(placements, records)
             } catch let error as EventLogError where error.requiresAbort {
                 state.withLock { note(error, &$0) }
                 throw error
@@ -143,7 +148,11 @@
             try requireOpenTransaction("sendOffsets")
             guard !offsets.isEmpty else { return }
             let list = PartitionList(offsets)
-            let found = try await connection.worker.run { GroupMetadata(of: member) }
+            let found = try await consumer.gate.pass("consumer") {
+                try await gate.pass("producer") {
+                    try await connection.worker.run { GroupMetadata(of: member) }
+                }
+            }
             guard let group = found else { throw KafkaErrors.refused("the consumer was closed") }
             try await call("adding offsets to the transaction") { client, timeout in
                 rd_kafka_send_offsets_to_transaction(client, list.raw, group.raw, timeout)
@@ -193,8 +202,10 @@
         ) async throws {
             let client = connection.client
             let timeout = callTimeout.timeoutMilliseconds
-            let failure = try await connection.worker.run {
-                KafkaErrors.transaction(body(client.raw, timeout), what, of: client)
+            let failure = try await gate.pass("producer") {
+                try await connection.worker.run {
+                    KafkaErrors.transaction(body(client.raw, timeout), what, of: client)
+                }
             }
             guard let failure else { return }
             state.withLock { note(failure, &$0) }
@@ -214,15 +225,16 @@
         // MARK: Closing
 
         public func close() async {
-            let wasClosed = state.withLock { state in
-                defer { state.isClosed = true }
-                return state.isClosed
-            }
-            guard !wasClosed else { return }
+            guard gate.beginClosing() else { return }
+            state.withLock { $0.isClosed = true }
             registry.remove(connection.journal)
             let connection = connection
             let timeout = settings.deliveryTimeout
-            await connection.worker.runToTheEnd { connection.close(flushTimeout: timeout) }
+            await connection.worker.runToTheEnd { connection.settle(within: timeout) }
+            // Calls that had records to queue yet.
+            await gate.waitUntilEmpty()
+            gate.close()
+            await connection.worker.runToTheEnd { connection.destroy() }
             connection.worker.end()
         }
     }

@@ -24,19 +24,21 @@
             events = Mutex(nil)
             let queue = EventQueue(rd_kafka_queue_get_main(client.raw), ready: { [weak self] in self?.takeEvents() })
             events.withLock { $0 = queue }
+            // A broker that is down can have been reported by now.
+            queue.begin()
         }
 
         /// Queues the records and waits for their delivery reports.
         func send(_ records: [ProducerRecord]) async throws -> [DeliveryState.Placement] {
             try Task.checkCancellation()
-            let slot = deliveries.withLock { $0.begin(count: records.count) }
-            await queue(records, slot)
+            let call = deliveries.withLock { $0.begin(count: records.count) }
+            await queue(records, call.slot)
             return try await withTaskCancellationHandler {
                 try await withCheckedThrowingContinuation { continuation in
-                    deliveries.withLock { $0.wait(slot, continuation) }?.resume()
+                    deliveries.withLock { $0.wait(call, continuation) }?.resume()
                 }
             } onCancel: {
-                deliveries.withLock { $0.abandon(slot) }?.resume()
+                deliveries.withLock { $0.abandon(call) }?.resume()
             }
         }
 
@@ -101,19 +103,22 @@
             }
         }
 
-        /// Waits for what is in flight, then ends the client. On the worker's thread.
-        func close(flushTimeout: Nanoseconds) {
+        /// Waits for what is in flight; what takes longer fails, and is reported. On the worker's thread.
+        func settle(within timeout: Nanoseconds) {
             // A client with a fatal error has nothing to wait for.
-            if client.fatalError == nil { rd_kafka_flush(client.raw, flushTimeout.timeoutMilliseconds) }
+            if client.fatalError == nil { rd_kafka_flush(client.raw, timeout.timeoutMilliseconds) }
+            rd_kafka_purge(client.raw, RD_KAFKA_PURGE_F_QUEUE | RD_KAFKA_PURGE_F_INFLIGHT)
+            rd_kafka_flush(client.raw, 0)
+        }
+
+        /// Ends the client, after ``settle(within:)``. On the worker's thread.
+        func destroy() {
             let queue = events.withLock { events in
                 defer { events = nil }
                 return events
             }
             // The reactor finds no queue any more; what it is about to take from this one, it takes first.
             taking.withLock { _ in }
-            // What the flush did not wait for fails, and is reported, by now.
-            rd_kafka_purge(client.raw, RD_KAFKA_PURGE_F_QUEUE | RD_KAFKA_PURGE_F_INFLIGHT)
-            rd_kafka_flush(client.raw, 0)
             if let queue { takeLast(queue) }
             rd_kafka_destroy(client.raw)
         }
