@@ -37,14 +37,17 @@ struct FidelityReport {
             JSONMember("id", .string(contractCase.id)), JSONMember("area", .string(contractCase.area.rawValue)),
             JSONMember("rule", .string(contractCase.rule)),
         ]
+        var worlds: [JSONMember] = []
         if case .object(let earlier)? = cases[contractCase.id] {
-            members += earlier.filter { !["id", "area", "rule", world].contains($0.name) }
+            worlds = earlier.filter { !["id", "area", "rule", world].contains($0.name) }
         }
         var result: [JSONMember] = [JSONMember("holds", .bool(outcome.failure == nil))]
         if let failure = outcome.failure { result.append(JSONMember("found", .string(failure))) }
         if let versions { result.append(JSONMember("versions", .string(versions))) }
         result.append(JSONMember("date", .string(date)))
-        members.append(JSONMember(world, .object(result)))
+        worlds.append(JSONMember(world, .object(result)))
+        // In one order, whichever world was looked at last.
+        members += worlds.sorted { $0.name < $1.name }
         cases[contractCase.id] = .object(members)
     }
 
