@@ -37,8 +37,8 @@ struct CheckCommand {
 
     /// Prints what was found. Returns the exit status: 1 when something that is configured cannot be used.
     func run() async throws -> Int32 {
-        // What a service would refuse at its start is refused here, too.
-        _ = try ShopConfiguration(environment)
+        // What the shop would refuse at its start is refused here, too.
+        try CommandLineInterface.refuseUnusable(environment)
         var findings: [Finding] = []
         #if Production
             findings += try await checkServers()
@@ -57,9 +57,12 @@ struct CheckCommand {
 
     private static func summary(_ findings: [Finding], failures: Int) -> String {
         if failures > 0 { return "\(failures) cannot be used" }
-        return findings.contains { $0.state == .good }
-            ? "everything that is configured can be used"
-            : "no server is configured and no service runs here; `commerce all` starts the shop"
+        guard findings.contains(where: { $0.state == .good }) else {
+            return "no server can be used and no service runs here; `commerce all` starts the shop"
+        }
+        let absent = findings.filter { $0.state == .absent }.count
+        return absent == 0
+            ? "everything can be used" : "everything that is there can be used; not there: \(absent), see above"
     }
 
     /// Runs a check, and says how long it took or what went wrong.
@@ -88,7 +91,12 @@ struct CheckCommand {
             let parts =
                 ShopComposition.services.map { ($0.name, $0.defaultPort) } + [("gateway", 8_090), ("cdc", 8_091)]
             for (name, defaultPort) in parts {
-                let port = UInt16(try environment.integer(Variables.port(name, defaultPort), in: 1...65_535))
+                let port = UInt16(try environment.integer(Variables.port(name, defaultPort), in: 0...65_535))
+                guard port > 0 else {
+                    findings.append(
+                        Finding(state: .absent, what: "service \(name)", text: "the system chooses its port"))
+                    continue
+                }
                 let client = ReactorHTTPClient(HTTPAddress(host: host, port: port))
                 let finding = await check("service \(name)") {
                     let response = try await client.send(HTTPRequest(.get, "/health/ready"), timeout: Self.patience)

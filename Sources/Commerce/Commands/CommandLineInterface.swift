@@ -49,6 +49,7 @@ enum CommandLineInterface {
     private static func run(
         _ command: String, _ arguments: [String], _ environment: Environment
     ) async throws -> Int32 {
+        if command == "load" || command == "check" { TerminationSignal.endsAtOnce.set() }
         if command == "load" { return try await LoadCommand(arguments, environment).run() }
         if command != "cdc", let unexpected = arguments.first {
             throw UsageError(description: "\(command) takes no argument, found '\(unexpected)'")
@@ -66,15 +67,10 @@ enum CommandLineInterface {
     }
 
     private static func runAll(_ environment: Environment) async throws -> Int32 {
-        let configuration = try ShopConfiguration(environment, defaultSeedItems: EmbeddedCommand.defaultSeedItems)
-        try configuration.refuseSharedPorts(environment)
-        let databases = ShopComposition.serviceNames.map { Variables.postgresURL($0) }
-        try environment.refuseUnknown("POSTGRES_URL_", databases)
-        let servers = [Variables.kafkaBootstrap] + databases
-        try environment.refuseEmpty(servers, otherwise: "then the shop runs on simulated parts")
+        try refuseUnusable(environment)
         #if Production
             if try RealServers.areNamed(environment) {
-                try await RealCommands(environment, configuration).all()
+                try await RealCommands(environment, try ShopConfiguration(environment)).all()
                 return 0
             }
         #else
@@ -82,7 +78,23 @@ enum CommandLineInterface {
                 throw needsProduction("\(variable.name) is set, but")
             }
         #endif
+        let configuration = try ShopConfiguration(environment, defaultSeedItems: EmbeddedCommand.defaultSeedItems)
         return try await EmbeddedCommand(configuration: configuration, environment: environment).run()
+    }
+
+    /// The variables that say where servers are.
+    private static var servers: [Variable] {
+        [Variables.kafkaBootstrap] + ShopComposition.serviceNames.map { Variables.postgresURL($0) }
+    }
+
+    /// Refuses settings that the whole shop could not be started with, whatever it would run on.
+    static func refuseUnusable(_ environment: Environment) throws(ConfigurationError) {
+        try ShopConfiguration(environment).refuseSharedPorts(environment)
+        try environment.refuseUnknown("POSTGRES_URL_", Array(servers.dropFirst()))
+        try environment.refuseEmpty(servers, otherwise: "then the shop runs on simulated parts")
+        #if Production
+            if try RealServers.areNamed(environment) { _ = try RealServers(environment) }
+        #endif
     }
 
     private static func runOnServers(

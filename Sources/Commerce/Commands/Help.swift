@@ -54,7 +54,8 @@ enum Help {
               --workload FILE    a purchase log to take them from (default: the one that is built in)
               --json             prints the result as one JSON object
 
-            Exit status: 0 every property held, 1 one did not or orders are unfinished, 2 wrong usage.
+            Exit status: 0 every property held, or nothing was there to judge by (databases and topics are not named: see the
+            line `judgement`), 1 a property did not hold or orders are unfinished, 2 wrong usage.
             """
         case "all":
             "usage: commerce all\n\nRuns the whole shop in one process: on real servers when \(Variables.kafkaBootstrap.name) and POSTGRES_URL_* are set, on simulated parts when none is."

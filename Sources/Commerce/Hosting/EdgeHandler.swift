@@ -1,6 +1,7 @@
 import AdapterHTTP
 import AdapterSystem
 import Ports
+import Synchronization
 
 /// What every part of the shop answers beside its own interface: health, metrics, the description of the interface. Gives each
 /// request its place in a trace, counts it, and writes one line about it.
@@ -32,17 +33,25 @@ struct EdgeHandler: HTTPHandler {
     /// The settings of a server in front of this handler, which counts and logs what the server itself refuses, too.
     func watching(_ settings: HTTPServerSettings) -> HTTPServerSettings {
         var settings = settings
+        let pending = PendingLines()
         settings.onRefusal = { [metrics, log] problem in
             metrics.requestRefused(status: problem.status)
-            log.log(
-                .info, "request refused",
-                [LogField("status", String(problem.status)), LogField("reason", problem.detail)])
+            // Not here: a log that takes no more must not hold up the server's thread. What is too much is counted only.
+            guard pending.begin() else { return }
+            Task {
+                log.log(
+                    .info, "request refused",
+                    [LogField("status", String(problem.status)), LogField("reason", problem.detail)])
+                pending.end()
+            }
         }
         return settings
     }
 
     func respond(to request: HTTPRequest) async -> HTTPResponse {
-        if request.method == .get, let response = answerItself(request.path) { return response }
+        if let response = answerItself(request.path) {
+            return request.method == .get ? response : .methodNotAllowed(request, allowed: [.get])
+        }
         let received = request.header("traceparent").flatMap { TraceParent($0) }
         let trace = received.map { TraceParent(childOf: $0, identifiers) } ?? TraceParent(identifiers)
         var passed = request
@@ -89,4 +98,21 @@ struct EdgeHandler: HTTPHandler {
         guard segments.first == "orders" else { return nil }
         return segments.dropFirst().first { UniqueID($0) != nil }.map { String($0) }
     }
+}
+
+/// How many lines wait to be written.
+private final class PendingLines: Sendable {
+    private static let limit = 64
+    private let count = Mutex(0)
+
+    /// Returns whether there is room for one more.
+    func begin() -> Bool {
+        count.withLock { count in
+            guard count < Self.limit else { return false }
+            count += 1
+            return true
+        }
+    }
+
+    func end() { count.withLock { $0 -= 1 } }
 }

@@ -54,7 +54,7 @@ final class Metrics: Sendable {
 
     /// Counts a request that was refused before anybody looked at its route.
     func requestRefused(status: Int) {
-        state.withLock { $0.requests[Request(method: "", route: "refused", status: status), default: 0] += 1 }
+        state.withLock { $0.requests[Request(method: "_OTHER", route: "refused", status: status), default: 0] += 1 }
     }
 
     /// Counts records of one kind: `consumed`, `produced`.

@@ -10,6 +10,8 @@ import AdapterSystem
 enum TerminationSignal {
     /// Set when the first has come.
     static let hasCome = EndOfAll()
+    /// Set by a command that has nothing to bring to an end.
+    static let endsAtOnce = EndOfAll()
 
     /// To be called before any other thread is started, so that all inherit the mask.
     static func prepare() {
@@ -27,6 +29,8 @@ enum TerminationSignal {
             while true {
                 var number: Int32 = 0
                 guard sigwait(&waited, &number) == 0 else { continue }
+                // As a shell says it of a program that a signal ended.
+                if endsAtOnce.isSet { _exit(128 + number) }
                 if hasCome.isSet { _exit(130) }
                 hasCome.set()
             }

@@ -59,17 +59,12 @@ enum HTTPSupport {
     /// 405 where the path takes other methods (RFC 9110, section 15.5.6), otherwise 404.
     private static func noSuchRoute(_ request: HTTPRequest, _ operations: [HTTPOperation]) -> HTTPResponse {
         let path = request.path
-        let methods = operations.filter { $0.matches($0.method, path) }.map(\.method.rawValue)
+        let methods = operations.filter { $0.matches($0.method, path) }.map(\.method)
         guard !methods.isEmpty else {
             let detail = "there is no \(request.method.rawValue) \(path) here"
             return ProblemDocument(404, "Not Found", detail: detail).response
         }
-        let allowed = methods.joined(separator: ", ")
-        var response = ProblemDocument(
-            405, "Method Not Allowed", detail: "\(path) takes \(allowed), not \(request.method.rawValue)"
-        ).response
-        response.headers.append(HTTPHeader("allow", allowed))
-        return response
+        return .methodNotAllowed(request, allowed: methods)
     }
 }
 

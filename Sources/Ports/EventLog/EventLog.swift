@@ -64,8 +64,8 @@ public struct ConsumerSettings: Hashable, Sendable {
     /// `max.partition.fetch.bytes`
     public var maximumPartitionFetchBytes = 1_048_576
     /// How much a consumer holds, in bytes of all its partitions, before it fetches no more: `queued.max.messages.kbytes` of
-    /// librdkafka, whose own default, 64 MB, is more than a small service should hold. With 0 it fetches only of partitions of
-    /// which it holds nothing, as Java's client does.
+    /// librdkafka, whose own default, 64 MB, is more than a small service should hold. 0 makes the simulated consumer fetch as
+    /// Java's does, only of partitions of which it holds nothing; librdkafka takes it for 1 kB.
     public var fetchAheadByteLimit = 8_388_608
 
     public init(clientID: String, groupID: String?) {

@@ -50,6 +50,17 @@ public enum HTTPMediaType {
     }
 }
 
+extension HTTPResponse {
+    /// 405 with what the path takes instead (RFC 9110, section 15.5.6).
+    public static func methodNotAllowed(_ request: HTTPRequest, allowed: [HTTPMethod]) -> HTTPResponse {
+        let list = allowed.map(\.rawValue).joined(separator: ", ")
+        let detail = "\(request.path) takes \(list), not \(request.method.rawValue)"
+        var response = ProblemDocument(405, "Method Not Allowed", detail: detail).response
+        response.headers.append(HTTPHeader("allow", list))
+        return response
+    }
+}
+
 extension ProblemDocument {
     /// 400 for a request that is no HTTP, or contradicts itself.
     public static func badRequest(_ detail: String) -> ProblemDocument {

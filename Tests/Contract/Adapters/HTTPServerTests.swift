@@ -135,6 +135,7 @@
             "A head that contradicts itself, or holds what no line may, is 400 and the end of the connection",
             arguments: [
                 "Content-Length: 5\r\nContent-Length: 2\r\n", "Content-Length: 5\r\nTransfer-Encoding: chunked\r\n",
+                "Transfer-Encoding: chunked\r\nTransfer-Encoding: identity\r\n", "Host: b\r\n",
                 "Transfer-Encoding: gzip, chunked\r\n", "Transfer-Encoding: identity\r\n",
                 "X-<0>Text: b\r\n", "X Text: b\r\n", "X-Text: a<7>b\r\n",
             ], Implementation.allCases)
@@ -152,9 +153,12 @@
                 connection.send(
                     "POST /x HTTP/1.1\r\nHost: a\r\n\(lines)\r\n[1,2]GET /smuggled HTTP/1.1\r\nHost: a\r\n\r\n")
                 let answer = await connection.read()
-                #expect(answer.isEmpty || answer.hasPrefix("HTTP/1.1 400 "), "\(answer)")
+                #expect(answer.hasPrefix("HTTP/1.1 400 "), "\(answer)")
                 #expect(!answer.contains("\"path\":"), "\(answer)")
-                if answer.contains("application/problem+json") { #expect(refused.withLock { $0 } == [400]) }
+                // What libmicrohttpd refuses by itself it answers in HTML.
+                let isOurs = answer.contains("application/problem+json")
+                #expect(isOurs || implementation != .reactor, "\(answer)")
+                #expect(refused.withLock { $0 } == (isOurs ? [400] : []), "\(answer)")
             }
         }
 

@@ -113,9 +113,7 @@
             }
             guard HTTPMethod(rawValue: raw.method) != nil else { return .methodNotImplemented(raw.method) }
             // The library takes lines and lengths that contradict each other, as the reactor does not.
-            guard raw.headers.allSatisfy(HeaderLines.isWellFormed) else {
-                return .badRequest("a header line is not 'Name: value'")
-            }
+            if let problem = RequestFraming.problem(ofHead: raw) { return problem }
             switch RequestFraming.of(raw) {
             case .failure(let refusal): return refusal.problem
             case .success(.length(let length)) where length > limits.maximumBodyByteCount:

@@ -19,7 +19,8 @@ public struct HTTPServerSettings: Sendable {
     public var heartbeatInterval: Nanoseconds = .seconds(15)
     /// Bytes of an event stream that wait for a slow client before its handler waits, too.
     public var streamBufferByteCount = 65_536
-    /// Told of every request that was refused before a handler saw it, on a thread of the server's: must not wait.
+    /// Told of each request that was refused for its head or its body before a handler saw it, on a thread of the server's: must
+    /// not wait. libmicrohttpd refuses some by itself, in HTML, and tells nobody.
     public var onRefusal: @Sendable (ProblemDocument) -> Void = { _ in }
 
     public init(port: UInt16) { self.port = port }

@@ -2,11 +2,23 @@ import Ports
 
 /// Where a request's body ends, by its head.
 enum RequestFraming {
+    /// What is wrong with a head whose lines have been read; `nil` when nothing is.
+    static func problem(ofHead request: RawRequest) -> ProblemDocument? {
+        guard request.headers.allSatisfy(HeaderLines.isWellFormed) else {
+            return .badRequest("a header line is not 'Name: value', or holds a control character")
+        }
+        if request.isHTTP11, request.headers.count(where: { $0.name == "host" }) != 1 {
+            return .badRequest("a request of HTTP/1.1 has one Host header")
+        }
+        return nil
+    }
+
     /// A message that could be read as of two lengths is how requests are smuggled past proxies (RFC 9112, section 11.2).
     static func of(_ request: RawRequest) -> Result<MessageBody.Framing, Refusal> {
         let lengths = request.headers.filter { $0.name == "content-length" }.map(\.value)
-        if let coding = request.header("transfer-encoding") {
-            guard lengths.isEmpty, request.isHTTP11, coding.lowercased() == "chunked" else {
+        let codings = request.headers.filter { $0.name == "transfer-encoding" }.map { $0.value.lowercased() }
+        if !codings.isEmpty {
+            guard lengths.isEmpty, request.isHTTP11, codings == ["chunked"] else {
                 return .failure(
                     Refusal(problem: .badRequest("the only transfer coding is chunked, without a Content-Length")))
             }

@@ -14,6 +14,8 @@
         private let descriptor: Int32
         private let reactor: SocketReactor
         private let token = Mutex<SocketReactor.Token?>(nil)
+        /// Held while the descriptor is read: once it is closed, its number may be another's.
+        private let isClosed = Mutex(false)
         private let ready: @Sendable () -> Void
         private let late: @Sendable (Int64) -> Void
 
@@ -55,14 +57,21 @@
             rd_kafka_queue_io_event_enable(queue.raw, -1, nil, 0)
             reactor.unwatch(descriptor)
             if let token = token.withLock({ $0 }) { reactor.unregister(token) }
-            Glibc.close(descriptor)
+            isClosed.withLock { isClosed in
+                isClosed = true
+                Glibc.close(descriptor)
+            }
             rd_kafka_queue_destroy(queue.raw)
         }
 
         func socketIsReady() {
-            var count: UInt64 = 0
-            _ = read(descriptor, &count, 8)
-            ready()
+            let isOpen = isClosed.withLock { isClosed in
+                guard !isClosed else { return false }
+                var count: UInt64 = 0
+                _ = read(descriptor, &count, 8)
+                return true
+            }
+            if isOpen { ready() }
         }
 
         func deadlinePassed(now: Int64) { late(now) }

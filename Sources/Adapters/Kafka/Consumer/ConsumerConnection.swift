@@ -143,6 +143,8 @@
                 return false
             }
             if isThere { return }
+            // One that was cancelled must not take the next signal for itself.
+            defer { waiting.withLock { if $0.caller === caller { $0.caller = nil } } }
             records.withLock { $0 }?.wake(at: deadline)
             try await withTaskCancellationHandler {
                 try await withCheckedThrowingContinuation { caller.begin($0) }

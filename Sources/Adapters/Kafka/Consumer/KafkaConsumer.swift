@@ -219,7 +219,9 @@
             try await gate.pass("consumer", whileClosing: true) {
                 if let refusal = commitRefusal() { throw refusal }
                 guard !offsets.isEmpty else { return }
-                let error = try await connection.commit(PartitionList(offsets), timeout: callTimeout)
+                // A closing must not wait for long: without a commit the records come again.
+                let timeout = state.withLock { $0.isClosed } ? min(callTimeout, Self.closingTime) : callTimeout
+                let error = try await connection.commit(PartitionList(offsets), timeout: timeout)
                 guard error != RD_KAFKA_RESP_ERR_NO_ERROR else { return }
                 let fatal = connection.client.fatalError
                 if let fatal { note(fatal, nil) }
@@ -273,6 +275,11 @@
         public func close() async {
             guard gate.beginClosing() else { return }
             state.withLock { $0.isClosed = true }
+            // In a task of its own: who closes is often cancelled, and what is committed now still counts.
+            await Task { await end() }.value
+        }
+
+        private func end() async {
             connection.interrupt()
             await gate.waitUntilEmpty()
             registry.remove(connection.journal)
@@ -287,7 +294,10 @@
             connection.worker.end()
         }
 
-        /// Gives partitions back and leaves the group; at most for ten seconds, after which the session's timeout does it.
+        /// How long a commit in a callback of the closing may take.
+        private static let closingTime = Nanoseconds.seconds(5)
+
+        /// Gives partitions back and leaves the group. Begins nothing new after ten seconds: then the session's timeout does it.
         private func leave(_ queue: QueuePointer) async {
             let connection = connection
             let deadline = SocketReactor.now + Nanoseconds.seconds(10).rawValue

@@ -148,10 +148,9 @@
             try requireOpenTransaction("sendOffsets")
             guard !offsets.isEmpty else { return }
             let list = PartitionList(offsets)
+            // On the consumer's own thread, which is also what ends it.
             let found = try await consumer.gate.pass("consumer") {
-                try await gate.pass("producer") {
-                    try await connection.worker.run { GroupMetadata(of: member) }
-                }
+                try await consumer.connection.worker.run { GroupMetadata(of: member) }
             }
             guard let group = found else { throw KafkaErrors.refused("the consumer was closed") }
             try await call("adding offsets to the transaction") { client, timeout in

@@ -2,16 +2,21 @@ import Ports
 
 /// Fetching ahead: one request to each leader, for the partitions of which not enough is buffered.
 extension ConsumerClient {
-    /// Whether more can be asked for, by what is buffered of all partitions (librdkafka's `queued.max.messages.kbytes`).
+    /// Whether more can be asked for, by what is buffered of all partitions (librdkafka's `queued.max.messages.kbytes`). What is
+    /// held of paused partitions does not count: librdkafka throws it away.
     private var hasRoom: Bool {
+        guard settings.fetchAheadByteLimit > 0 else { return true }
         var byteCount = 0
-        for index in partitions.indices { byteCount += partitions[index].bufferedByteCount }
+        for index in partitions.indices where !partitions[index].isPaused {
+            byteCount += partitions[index].bufferedByteCount
+        }
         return byteCount < settings.fetchAheadByteLimit
     }
 
     private func isFetchable(_ index: Int, hasRoom: Bool, now: Instant) -> Bool {
-        guard !partitions[index].isPaused, partitions[index].offset != nil else { return false }
-        if partitions[index].hasBuffered, !hasRoom || partitions[index].isDraining { return false }
+        guard hasRoom, !partitions[index].isPaused, partitions[index].offset != nil else { return false }
+        // Java's client asks for more of a partition only when it holds nothing of it.
+        if settings.fetchAheadByteLimit == 0, partitions[index].hasBuffered { return false }
         return partitions[index].retryAt.map { $0 <= now } ?? true
     }
 
@@ -108,7 +113,8 @@ extension ConsumerClient {
         case .none:
             partitions[index].append(result.batches, aborted: result.abortedTransactions)
         case .offsetOutOfRange where partitions[index].hasBuffered:
-            partitions[index].isDraining = true
+            // Perhaps only what would follow is out of range: the position itself is asked about next.
+            partitions[index].dropBuffered()
         case .offsetOutOfRange:
             let offset = partitions[index].offset ?? -1
             reset(index, "offset \(offset) is out of range", .offsetOutOfRange)

@@ -13,7 +13,7 @@ struct ConsumerPartition: Sendable {
     let id: PartitionID
     let topicPartition: TopicPartition
     var position: Position
-    /// Leader epoch of the last record returned; -1 before any.
+    /// Leader epoch of the last record that was returned or passed over; -1 before any.
     var lastEpoch: Int32 = -1
     var isPaused = false
     /// Batches that were fetched and not returned yet; empty, or beginning around the position.
@@ -22,8 +22,6 @@ struct ConsumerPartition: Sendable {
     private var nextBatch = 0
     /// Bytes of the batches that are not used up.
     private(set) var bufferedByteCount = 0
-    /// What follows what is buffered cannot be fetched: first the buffer is used up.
-    var isDraining = false
     /// Aborted transactions that overlap what is buffered, by first offset.
     private var aborted: [AbortedTransaction] = []
     private var abortedProducers: [Int64] = []
@@ -69,7 +67,6 @@ struct ConsumerPartition: Sendable {
         buffered.removeAll()
         nextBatch = 0
         bufferedByteCount = 0
-        isDraining = false
         aborted.removeAll()
         abortedProducers.removeAll()
     }
@@ -90,6 +87,8 @@ struct ConsumerPartition: Sendable {
         var count = 0
         while nextBatch < buffered.count, count < limit {
             let stored = buffered[nextBatch]
+            // Markers and aborted records count, too: the position behind one is in its epoch.
+            lastEpoch = stored.leaderEpoch
             if isReadCommitted, isAborted(stored) || stored.batch.isControl {
                 offset = stored.lastOffset + 1
                 useUpBatch()
@@ -109,7 +108,6 @@ struct ConsumerPartition: Sendable {
             } else {
                 offset = stored.offset(ofRecord: last)
             }
-            lastEpoch = stored.leaderEpoch
         }
         position = .at(offset)
         if nextBatch >= buffered.count { dropBuffered() }
