@@ -74,7 +74,8 @@ public struct ConsumerSettings: Hashable, Sendable {
     }
 }
 
-/// What a consumer is told of its partitions. Called during ``EventConsumer/poll(maximumRecords:timeout:)`` or close.
+/// What a consumer is told of its partitions. Called during ``EventConsumer/poll(maximumRecords:timeout:)`` or close, and must not
+/// itself close the consumer: closing waits for the poll that called it.
 public struct RebalanceListener: Sendable {
     public typealias Callback = @Sendable ([TopicPartition]) async -> Void
     /// Partitions that are now this member's.

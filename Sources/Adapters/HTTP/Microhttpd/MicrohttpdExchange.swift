@@ -85,7 +85,7 @@
 
         private func headers() -> [HTTPHeader] {
             let list = HeaderList()
-            // With their lengths: a line may hold a zero byte, and is refused for it.
+            // With their lengths: a name may hold a zero byte, and is refused for it. A value was cut there by the library.
             let collect: MHD_KeyValueIteratorN = { context, _, name, nameByteCount, value, valueByteCount in
                 guard let context else { return rehearsal_yes }
                 func text(_ bytes: UnsafePointer<CChar>?, _ count: Int) -> String {
@@ -113,7 +113,8 @@
             }
             guard HTTPMethod(rawValue: raw.method) != nil else { return .methodNotImplemented(raw.method) }
             // The library takes lines and lengths that contradict each other, as the reactor does not.
-            if let problem = RequestFraming.problem(ofHead: raw) { return problem }
+            guard raw.headers.allSatisfy(HeaderLines.isWellFormed) else { return HeaderLines.malformed }
+            if let problem = RequestFraming.problem(ofHost: raw) { return problem }
             switch RequestFraming.of(raw) {
             case .failure(let refusal): return refusal.problem
             case .success(.length(let length)) where length > limits.maximumBodyByteCount:

@@ -43,6 +43,9 @@ enum HeaderLines {
         }
     }
 
+    static let malformed = ProblemDocument.badRequest(
+        "a header line is not 'Name: value', or holds a control character")
+
     /// Whether a line that somebody else has read is one that ``read(_:)`` takes.
     static func isWellFormed(_ header: HTTPHeader) -> Bool {
         !header.name.isEmpty && header.name.utf8.allSatisfy(isTokenByte) && header.value.utf8.allSatisfy(isValueByte)

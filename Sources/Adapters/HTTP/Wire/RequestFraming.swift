@@ -1,16 +1,11 @@
 import Ports
 
-/// Where a request's body ends, by its head.
+/// For whom a request is, and where its body ends, by its head.
 enum RequestFraming {
-    /// What is wrong with a head whose lines have been read; `nil` when nothing is.
-    static func problem(ofHead request: RawRequest) -> ProblemDocument? {
-        guard request.headers.allSatisfy(HeaderLines.isWellFormed) else {
-            return .badRequest("a header line is not 'Name: value', or holds a control character")
-        }
-        if request.isHTTP11, request.headers.count(where: { $0.name == "host" }) != 1 {
-            return .badRequest("a request of HTTP/1.1 has one Host header")
-        }
-        return nil
+    /// What is wrong with the number of Host headers (RFC 9112, section 3.2); `nil` when nothing is.
+    static func problem(ofHost request: RawRequest) -> ProblemDocument? {
+        guard request.isHTTP11, request.headers.count(where: { $0.name == "host" }) != 1 else { return nil }
+        return .badRequest("a request of HTTP/1.1 has one Host header")
     }
 
     /// A message that could be read as of two lengths is how requests are smuggled past proxies (RFC 9112, section 11.2).

@@ -132,7 +132,7 @@ struct RequestParser {
         guard lines.count <= limits.maximumHeaderCount else { return refuse(.headersTooLarge(limits)) }
         for line in lines {
             guard let header = HeaderLines.read(Self.withoutReturn(line)) else {
-                return refuse(.badRequest("a header line is not 'Name: value', or holds a control character"))
+                return refuse(HeaderLines.malformed)
             }
             request.headers.append(header)
         }
@@ -140,7 +140,7 @@ struct RequestParser {
             request.isHTTP11
             ? !HeaderLines.lists(request.header("connection"), "close")
             : HeaderLines.lists(request.header("connection"), "keep-alive")
-        if let problem = RequestFraming.problem(ofHead: request) { return refuse(problem) }
+        if let problem = RequestFraming.problem(ofHost: request) { return refuse(problem) }
         switch RequestFraming.of(request) {
         case .failure(let refusal): return refuse(refusal.problem)
         case .success(let framing):
