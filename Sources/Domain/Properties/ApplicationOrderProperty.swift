@@ -1,35 +1,49 @@
 /// A consumer applies one order's events of one producer in the order in which they were committed. An event that is
 /// parked holds back those behind it.
 public enum ApplicationOrderProperty {
+    /// Each event is looked up once for all pairs of services: a run judges every order at each of its steps.
     public static func violations(_ history: OrderHistory) -> [Violation] {
+        let applications = history.applications.compactMap { application in
+            history.events.firstIndex { $0.id == application.eventID }.map {
+                Application(consumer: application.consumer, event: $0, producer: history.events[$0].producer)
+            }
+        }
         var violations: [Violation] = []
-        for consumer in ShopServiceName.allCases {
+        for consumer in ShopServiceName.allCases where applications.contains(where: { $0.consumer == consumer }) {
             for producer in ShopServiceName.allCases {
-                if let violation = violation(history, consumer, producer) { violations.append(violation) }
+                if let violation = violation(history, applications, consumer, producer) {
+                    violations.append(violation)
+                }
             }
         }
         return violations
     }
 
+    /// A consumer's application of one of the history's events, by its number.
+    private struct Application {
+        let consumer: ShopServiceName
+        let event: Int
+        let producer: ShopServiceName
+    }
+
     /// The first overtaking of one consumer among the events of one producer.
     private static func violation(
-        _ history: OrderHistory, _ consumer: ShopServiceName, _ producer: ShopServiceName
+        _ history: OrderHistory, _ applications: [Application], _ consumer: ShopServiceName,
+        _ producer: ShopServiceName
     ) -> Violation? {
-        var last: OrderHistory.EventPart?
-        for application in history.applications where application.consumer == consumer {
-            guard
-                let event = history.events.first(where: { $0.id == application.eventID && $0.producer == producer })
-            else { continue }
-            if let last, event.aggregateVersion < last.aggregateVersion {
-                return report(history, consumer, last, overtook: event)
+        var last: Int?
+        for application in applications where application.consumer == consumer && application.producer == producer {
+            if let last, history.events[application.event].aggregateVersion < history.events[last].aggregateVersion {
+                return report(history, consumer, history.events[last], overtook: history.events[application.event])
             }
-            last = event
+            last = application.event
         }
         guard let last else { return nil }
+        let lastVersion = history.events[last].aggregateVersion
         let heldBack = history.events.first {
-            $0.producer == producer && $0.parkedAt.contains(consumer) && $0.aggregateVersion < last.aggregateVersion
+            $0.producer == producer && $0.parkedAt.contains(consumer) && $0.aggregateVersion < lastVersion
         }
-        return heldBack.map { report(history, consumer, last, overtook: $0) }
+        return heldBack.map { report(history, consumer, history.events[last], overtook: $0) }
     }
 
     private static func report(

@@ -29,28 +29,40 @@ public struct HistoryCollector: Sendable {
 
     // MARK: Observations
 
+    /// What a table's rows are about.
+    private enum Subject {
+        case event, application, parking, order, step, payment, attempt, reservation, shipment, notification
+    }
+
+    private static let subjects: [String: Subject] = [
+        OutboxTable.table.name: .event, InboxTable.table.name: .application, ParkedEventsTable.table.name: .parking,
+        OrdersTable.table.name: .order, OrderStepsTable.table.name: .step, PaymentsTable.table.name: .payment,
+        GatewayAttemptsTable.table.name: .attempt, ReservationsTable.table.name: .reservation,
+        ShipmentsTable.table.name: .shipment, FeedTable.table.name: .notification,
+    ]
+
     /// Notes a committed change of a row. Changes of one transaction come in its order.
     public mutating func observe(_ change: CommittedChange) {
-        switch change.table {
-        case OutboxTable.table.name: if let new = change.new { observeEvent(new, of: change.service) }
-        case InboxTable.table.name:
+        switch Self.subjects[change.table] {
+        case .event: if let new = change.new { observeEvent(new, of: change.service) }
+        case .application:
             if let new = change.new, change.old == nil { observeApplication(new, change.service) }
             if let old = change.old, change.new == nil { withdrawApplication(old, change.service) }
-        case ParkedEventsTable.table.name: observeParking(change)
-        case OrdersTable.table.name: observeOrder(change)
-        case OrderStepsTable.table.name: if let new = change.new { observeStep(new) }
-        case PaymentsTable.table.name: observePayment(change)
-        case GatewayAttemptsTable.table.name: observeAttempt(change)
-        case ReservationsTable.table.name:
+        case .parking: observeParking(change)
+        case .order: observeOrder(change)
+        case .step: if let new = change.new { observeStep(new) }
+        case .payment: observePayment(change)
+        case .attempt: observeAttempt(change)
+        case .reservation:
             observe(change, order: ReservationsTable.orderID) { history, row in
                 history.reservation = ReservationStatus(rawValue: row.text(ReservationsTable.status))
             }
-        case ShipmentsTable.table.name:
+        case .shipment:
             observe(change, order: ShipmentsTable.orderID) { history, row in
                 history.shipment = ShipmentStatus(rawValue: row.text(ShipmentsTable.status))
             }
-        case FeedTable.table.name: if let new = change.new { observeNotification(new) }
-        default: break
+        case .notification: if let new = change.new { observeNotification(new) }
+        case nil: break
         }
     }
 

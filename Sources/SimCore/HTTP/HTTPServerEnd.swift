@@ -48,7 +48,7 @@ final class HTTPServerEnd: ConnectionDelegate, @unchecked Sendable {
         endedStreams.removeFirst(overdueCount)
     }
 
-    func connection(_ connection: ConnectionID, side: ConnectionSide, received message: HTTPWireMessage) {
+    func connection(_ connection: ConnectionID, side: ConnectionSide, received message: consuming HTTPWireMessage) {
         guard case .request(let request) = message else {
             preconditionFailure("a client sent \(message.description), which is no request")
         }

@@ -91,7 +91,7 @@ final class SimulatedHTTPClient: HTTPClient, ConnectionDelegate, @unchecked Send
         wake(connection)
     }
 
-    func connection(_ connection: ConnectionID, side: ConnectionSide, received message: HTTPWireMessage) {
+    func connection(_ connection: ConnectionID, side: ConnectionSide, received message: consuming HTTPWireMessage) {
         exchanges[connection]?.inbox.append(message)
         wake(connection)
     }

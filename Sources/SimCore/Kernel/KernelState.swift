@@ -32,6 +32,8 @@ public import Ports
     @usableFromInline var currentProcess: UInt32 = .max
     /// How many processes are frozen by a pause: zero spares every check.
     @usableFromInline var frozenCount = 0
+    /// How many processes are down with their machines: zero spares every message a look at its two ends.
+    @usableFromInline var downHostCount = 0
     /// Incarnations that have ended and whose main functions have not: they have to before the next event.
     @usableFromInline var dyingCount = 0
     /// Some process's clock is not true virtual time.

@@ -16,6 +16,7 @@ extension Simulation {
         process.restart = nil
         process.incarnation += 1
         process.state = .running
+        if process.isHostDown { state.pointee.downHostCount -= 1 }
         process.isHostDown = false
         let context = ProcessContext(
             simulation: self, process: id, name: process.name, incarnation: process.incarnation)
@@ -64,13 +65,16 @@ extension Simulation {
         let process = processes[Int(id.index)]
         guard process.state == .running else { return false }
         process.isHostDown = hostDown
+        if hostDown { state.pointee.downHostCount += 1 }
         stopIncarnation(process, as: .crashed)
         for observer in process.observers { observer.processCrashed(id) }
         return true
     }
 
     /// Whether the process's machine is down.
-    public func isHostDown(_ id: ProcessID) -> Bool { processes[Int(id.index)].isHostDown }
+    public func isHostDown(_ id: ProcessID) -> Bool {
+        state.pointee.downHostCount > 0 && processes[Int(id.index)].isHostDown
+    }
 
     private func stopIncarnation(_ process: SimulatedProcess, as state: ProcessState) {
         process.state = state

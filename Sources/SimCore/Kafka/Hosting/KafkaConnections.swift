@@ -63,9 +63,9 @@ final class KafkaConnections: ConnectionDelegate {
         for request in waiting { cluster.transport.send(.request(request), on: connection, from: .client) }
     }
 
-    func connection(_ connection: ConnectionID, side: ConnectionSide, received message: KafkaWireMessage) {
+    func connection(_ connection: ConnectionID, side: ConnectionSide, received message: consuming KafkaWireMessage) {
         guard let index = outgoing.firstIndex(where: { $0.connection == connection }) else { return }
-        guard case .response(let response) = message else { preconditionFailure("a server sent a request") }
+        guard case .response(let response) = consume message else { preconditionFailure("a server sent a request") }
         received(outgoing[index].node, outgoing[index].channel, response)
     }
 

@@ -27,6 +27,8 @@ final class KafkaNodeHost: EventHandler, ProcessObserver, ConnectionDelegate {
     @exclusivity(unchecked) private var handler: HandlerID!
     @exclusivity(unchecked) private var connections: KafkaConnections!
     @exclusivity(unchecked) private var effects: [NodeEffect] = []
+    /// An empty list with room, for the next time that effects are carried out.
+    @exclusivity(unchecked) private var spareEffects: [NodeEffect] = []
     @exclusivity(unchecked) private var isHandling = false
 
     init(
@@ -123,9 +125,13 @@ final class KafkaNodeHost: EventHandler, ProcessObserver, ConnectionDelegate {
     }
 
     private func performAll() {
-        let wanted = effects
-        effects.removeAll(keepingCapacity: true)
+        // What is carried out may lead to further effects of this node, so the list is put aside; its room is used again.
+        var wanted = spareEffects
+        spareEffects = []
+        swap(&wanted, &effects)
         for effect in wanted { perform(effect) }
+        wanted.removeAll(keepingCapacity: true)
+        spareEffects = wanted
     }
 
     /// Does something to the broker that no message asked for, and carries out what comes of it; `nil` while it is down.
@@ -245,8 +251,8 @@ final class KafkaNodeHost: EventHandler, ProcessObserver, ConnectionDelegate {
 
     func connectionOpened(_ connection: ConnectionID, side: ConnectionSide, peer: ProcessID) {}
 
-    func connection(_ connection: ConnectionID, side: ConnectionSide, received message: KafkaWireMessage) {
-        guard case .request(let request) = message else { preconditionFailure("a client sent a response") }
+    func connection(_ connection: ConnectionID, side: ConnectionSide, received message: consuming KafkaWireMessage) {
+        guard case .request(let request) = consume message else { preconditionFailure("a client sent a response") }
         handle(.request(from: KafkaConnectionID(Int64(bitPattern: connection.word)), request))
     }
 

@@ -13,7 +13,7 @@ struct ConnectionTable<Message>: ~Copyable {
     struct Segment {
         let dueAt: Instant
         /// `nil` is the end of the stream: the sender has closed.
-        let message: Message?
+        var message: Message?
     }
 
     /// One direction: segments in flight, in order.
@@ -35,8 +35,19 @@ struct ConnectionTable<Message>: ~Copyable {
         /// How many segments have fallen due.
         func dueCount(at now: Instant) -> Int { segments[head...].prefix { $0.dueAt <= now }.count }
 
-        mutating func removeFirst() -> Segment {
-            let segment = segments[head]
+        /// Appends a segment, which is due no earlier than the one before it.
+        ///
+        /// - Returns: when it is due.
+        @inline(__always)
+        mutating func append(_ message: consuming Message?, dueAt planned: Instant) -> Instant {
+            let due = lastDueAt.map { max(planned, $0) } ?? planned
+            segments.append(Segment(dueAt: due, message: message))
+            return due
+        }
+
+        /// Takes the first segment's message out: moved, since a copy counts a reference for each part of the message.
+        mutating func removeFirst() -> Message? {
+            let message = segments[head].message.take()
             head += 1
             if head == segments.count {
                 segments.removeAll(keepingCapacity: true)
@@ -45,7 +56,7 @@ struct ConnectionTable<Message>: ~Copyable {
                 segments.removeFirst(64)
                 head = 0
             }
-            return segment
+            return message
         }
 
         mutating func clear() {
@@ -169,6 +180,16 @@ struct ConnectionTable<Message>: ~Copyable {
         _ id: ConnectionID, _ side: ConnectionSide, _ body: (inout Flow) -> Result
     ) -> Result {
         side == .client ? body(&connections[Int(id.index)].flows.0) : body(&connections[Int(id.index)].flows.1)
+    }
+
+    /// Appends to what `side` has sent, and says when it is due.
+    @inline(__always)
+    mutating func append(
+        _ message: consuming Message?, _ id: ConnectionID, _ side: ConnectionSide, dueAt planned: Instant
+    ) -> Instant {
+        side == .client
+            ? connections[Int(id.index)].flows.0.append(message, dueAt: planned)
+            : connections[Int(id.index)].flows.1.append(message, dueAt: planned)
     }
 
     func end(_ id: ConnectionID, _ side: ConnectionSide) -> End {

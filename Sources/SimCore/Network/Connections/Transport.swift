@@ -88,14 +88,15 @@ public final class Transport<Message>: EventHandler, ConnectionBreaking, @unchec
     ///
     /// - Returns: false when this end is over already.
     @discardableResult
-    public func send(_ message: Message, on id: ConnectionID, from side: ConnectionSide) -> Bool {
+    public func send(_ message: consuming Message, on id: ConnectionID, from side: ConnectionSide) -> Bool {
         guard isOpen(id, side) else { return false }
         if let fault = table.losesNextMessage(id, side) {
             simulation.faults.tookEffect(fault)
             breakBothEnds(id)
             return true
         }
-        enqueue(id, side, message, byteCount: byteCount(message))
+        let size = byteCount(message)
+        enqueue(id, side, message, byteCount: size)
         return true
     }
 
@@ -178,19 +179,18 @@ public final class Transport<Message>: EventHandler, ConnectionBreaking, @unchec
         }
     }
 
-    private func enqueue(_ id: ConnectionID, _ side: ConnectionSide, _ message: Message?, byteCount: Int) {
+    private func enqueue(
+        _ id: ConnectionID, _ side: ConnectionSide, _ message: consuming Message?, byteCount: Int
+    ) {
         // What is sent into a connection that is cut is lost; the reset is on its way.
         if table.isCut(id) { return }
         let (from, to) = processes(id, side)
-        var due = simulation.network.state.planSegment(
+        let planned = simulation.network.state.planSegment(
             from: from, to: to, byteCount: byteCount, now: simulation.now,
             retransmissionTimeout: simulation.network.retransmissionTimeout,
             decisions: &simulation.state.pointee.decisions)
         simulation.network.creditFaults()
-        table.withFlow(id, side) { flow in
-            if let last = flow.lastDueAt { due = max(due, last) }
-            flow.segments.append(.init(dueAt: due, message: message))
-        }
+        let due = table.append(message, id, side, dueAt: planned)
         simulation.schedule(
             at: due, handler, code: Code.deliver.rawValue, first: id.word, second: UInt64(side.rawValue))
     }
@@ -214,8 +214,7 @@ public final class Transport<Message>: EventHandler, ConnectionBreaking, @unchec
             if receiver == .ended { answerWithReset(id, side) }
             return
         }
-        let segment = table.withFlow(id, side) { $0.removeFirst() }
-        if let message = segment.message {
+        if let message = table.withFlow(id, side, { $0.removeFirst() }) {
             table.delegate(id, side.other)?.connection(id, side: side.other, received: message)
         } else {
             end(id, side.other, .closed)

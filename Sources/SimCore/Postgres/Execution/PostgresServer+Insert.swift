@@ -2,7 +2,7 @@ import Ports
 
 extension PostgresServer {
     mutating func executeInsert(_ session: Int, _ insert: Insert) throws(DatabaseError) -> Bool {
-        let table = try tableNumber(of: insert.table)
+        let table = sessions[session].progress.table
         if !sessions[session].progress.isStarted {
             try validate(insert.onConflict, tables[table].layout)
             _ = try beginStatement(session)

@@ -8,6 +8,7 @@ extension PostgresServer {
     mutating func prepareStatement(_ session: Int) throws(DatabaseError) {
         let index = sessions[session].statementIndex
         let number = try tableNumber(of: sessions[session].statements[index].table)
+        sessions[session].progress.table = number
         let layout = tables[number].layout
         let declared = sessions[session].statements[index].table.columns
         if !Self.isSameDeclaration(declared, layout.table.columns) {

@@ -96,7 +96,7 @@ extension PostgresServer {
     // MARK: Select
 
     private mutating func executeSelect(_ session: Int, _ select: Select) throws(DatabaseError) -> Bool {
-        let table = try tableNumber(of: select.table)
+        let table = sessions[session].progress.table
         let layout = tables[table].layout
         let limit = select.limit
         let path = AccessPath.plan(layout, select.condition, select.sortKeys, limit: limit)
@@ -191,7 +191,7 @@ extension PostgresServer {
     // MARK: Delete
 
     private mutating func executeDelete(_ session: Int, _ delete: Delete) throws(DatabaseError) -> Bool {
-        let table = try tableNumber(of: delete.table)
+        let table = sessions[session].progress.table
         if !sessions[session].progress.isStarted {
             let layout = tables[table].layout
             try validate(delete.condition, layout)

@@ -32,7 +32,7 @@ extension PostgresServer {
     // MARK: Update
 
     mutating func executeUpdate(_ session: Int, _ update: Update) throws(DatabaseError) -> Bool {
-        let table = try tableNumber(of: update.table)
+        let table = sessions[session].progress.table
         if !sessions[session].progress.isStarted {
             let layout = tables[table].layout
             try validate(update.condition, layout)

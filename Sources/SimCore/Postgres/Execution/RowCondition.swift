@@ -19,6 +19,25 @@ enum RowCondition {
         return true
     }
 
+    /// Whether a row satisfies a WHERE in which each of the named comparisons is with one of its operands alone.
+    static func isSatisfied(
+        _ condition: [Comparison], by values: [Value], choosing choice: [Int], of comparisons: [Int]
+    ) -> Bool {
+        var index = 0
+        while index < condition.count {
+            if let position = comparisons.firstIndex(of: index) {
+                let value = values[condition[index].column.ordinal]
+                if value.isNull || !ValueOrdering.areSame(value, condition[index].operands[choice[position]]) {
+                    return false
+                }
+            } else if truth(condition[index], values) != .isTrue {
+                return false
+            }
+            index += 1
+        }
+        return true
+    }
+
     /// Whether a row violates a CHECK: a comparison is false. One with null is unknown, and passes.
     static func isViolated(_ condition: [Comparison], by values: [Value]) -> Bool {
         condition.contains { truth($0, values) == .isFalse }

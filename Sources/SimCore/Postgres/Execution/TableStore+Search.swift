@@ -7,7 +7,8 @@ extension TableStore {
     ///   - limit: stop after that many, if the path gives the wanted order; then the scan can go on later.
     ///   - resumesAfter: in: the entry behind which an index scan goes on; out: likewise for the next call, or `nil`
     ///     when everything was seen.
-    func search(
+    // Marked mutating, which it is not: a table in an array is then used where it is, and not copied first.
+    mutating func search(
         _ path: AccessPath, _ condition: [Comparison], _ snapshot: StatementSnapshot, limit: Int?,
         resumesAfter: inout OrderedEntry?, into candidates: inout ContiguousArray<UInt32>
     ) {
@@ -56,36 +57,48 @@ extension TableStore {
         into candidates: inout ContiguousArray<UInt32>
     ) {
         let start = candidates.count
-        forEachKeyHash(key, condition) { hash in
+        let keyComparisons = keyComparisons(key, condition)
+        forEachKey(keyComparisons, condition) { hash, choice in
             var position = uniqueIndexes[key].start(hash: hash)
             while let row = uniqueIndexes[key].next(hash: hash, position: &position) {
-                if isMatch(row, condition, snapshot) { candidates.append(row) }
+                guard let version = visibleVersion(row: row, snapshot) else { continue }
+                let values = versions[Int(version)].values
+                // A row is looked up by each value of a list, so that only the one it was found by is compared with it.
+                if RowCondition.isSatisfied(condition, by: values, choosing: choice, of: keyComparisons) {
+                    candidates.append(row)
+                }
             }
         }
         removeRepetitions(&candidates, from: start)
     }
 
-    /// The hash of each combination of the values that the condition gives for a key's columns.
-    func forEachKeyHash(_ key: Int, _ condition: [Comparison], _ body: (UInt64) -> Void) {
-        let lists = layout.keys[key].columns.map { column in
-            condition.first {
+    /// Which comparisons of a condition give the values of a key's columns, in the key's order.
+    func keyComparisons(_ key: Int, _ condition: [Comparison]) -> [Int] {
+        layout.keys[key].columns.map { column in
+            condition.firstIndex {
                 $0.column.ordinal == column && ($0.comparisonOperator == .equal || $0.comparisonOperator == .isIn)
-            }!.operands
+            }!
         }
-        guard lists.allSatisfy({ !$0.isEmpty }) else { return }
-        var choice = [Int](repeating: 0, count: lists.count)
+    }
+
+    /// The hash of each combination of the values that a condition gives for a key's columns, and which those are.
+    func forEachKey(_ keyComparisons: [Int], _ condition: [Comparison], _ body: (UInt64, [Int]) -> Void) {
+        guard keyComparisons.allSatisfy({ !condition[$0].operands.isEmpty }) else { return }
+        var choice = [Int](repeating: 0, count: keyComparisons.count)
         while true {
             var hash = KeyHash()
-            for (list, index) in zip(lists, choice) { hash.combine(list[index]) }
-            body(hash.state)
+            for (comparison, index) in zip(keyComparisons, choice) {
+                hash.combine(condition[comparison].operands[index])
+            }
+            body(hash.state, choice)
             var digit = 0
-            while digit < lists.count {
+            while digit < choice.count {
                 choice[digit] += 1
-                if choice[digit] < lists[digit].count { break }
+                if choice[digit] < condition[keyComparisons[digit]].operands.count { break }
                 choice[digit] = 0
                 digit += 1
             }
-            if digit == lists.count { return }
+            if digit == choice.count { return }
         }
     }
 

@@ -118,8 +118,8 @@ final class PostgresClientConnection: ConnectionDelegate {
 
     func connectionOpened(_ connection: ConnectionID, side: ConnectionSide, peer: ProcessID) {}
 
-    func connection(_ connection: ConnectionID, side: ConnectionSide, received message: PostgresWireMessage) {
-        switch message {
+    func connection(_ connection: ConnectionID, side: ConnectionSide, received message: consuming PostgresWireMessage) {
+        switch consume message {
         case .reply(let request, let reply): replies.append((request, reply))
         case .transactions(let received): transactions += received
         case .closing(let error):

@@ -283,7 +283,7 @@ private final class PostgresAcceptor: ConnectionDelegate {
         host.opened(PostgresConnectionID(connection.word))
     }
 
-    func connection(_ connection: ConnectionID, side: ConnectionSide, received message: PostgresWireMessage) {
+    func connection(_ connection: ConnectionID, side: ConnectionSide, received message: consuming PostgresWireMessage) {
         if case .cancel = message { return host.handle(.cancelRequested(PostgresConnectionID(connection.word))) }
         guard case .request(let request, let body) = message else {
             preconditionFailure("a client sent \(message.description), which is no request")

@@ -24,7 +24,7 @@ extension TableStore {
     }
 
     private func examineKeys(_ key: Int, _ condition: [Comparison], _ table: Int, _ examination: inout Examination) {
-        forEachKeyHash(key, condition) { hash in
+        forEachKey(keyComparisons(key, condition), condition) { hash, _ in
             examination.targets.append(.key(table: table, key: key, hash: hash))
             var position = uniqueIndexes[key].start(hash: hash)
             while let row = uniqueIndexes[key].next(hash: hash, position: &position) { examination.rows.append(row) }

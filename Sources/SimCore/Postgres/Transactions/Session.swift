@@ -24,6 +24,8 @@ extension PostgresServer {
     /// How far the statement that runs has come. It is kept while the session waits for a lock.
     struct StatementProgress {
         var isStarted = false
+        /// Number of the table that it is about, once it is prepared.
+        var table = 0
         /// What the statement sees: its own snapshot at READ COMMITTED, the transaction's above that.
         var sequence: UInt64 = 0
         /// Rows found to satisfy the condition, of which those before `position` are done.
