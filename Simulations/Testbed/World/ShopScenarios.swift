@@ -88,6 +88,8 @@ package enum ShopScenarios {
                 safetyPhase: configured.safetyPhase, meanGap: configured.faultGap(simulation))
             return Scenario.Prepared(
                 faultPlan: configured.faults.isEmpty ? nil : plan, livenessBound: configured.livenessBound,
+                // It ends by itself before that, whether everything is finished or not.
+                ownTimeLimit: ShopWorld.openingTime + configured.safetyPhase + configured.livenessBound,
                 figures: { world.figures }, unfinished: { world.unfinished }
             ) { context in
                 try await world.drive(context)

@@ -8,6 +8,9 @@ public struct Scenario: Sendable {
         public var faultPlan: FaultPlan?
         /// How long, after the faults have healed, everything may take to finish; `nil`: the time limit alone decides.
         public var livenessBound: Nanoseconds?
+        /// How long the run may take by what it has to do, from its beginning. A time limit that is shorter is raised to it:
+        /// the limit is there for runs that do not end. `nil`: the limit is as set.
+        public var ownTimeLimit: Nanoseconds?
         /// Runs as a process of its own; the run is over when it returns.
         public var driver: @Sendable (ProcessContext) async throws -> Void
         /// Figures of the domain, read when the run is over, for reports. Sums over a campaign.
@@ -18,13 +21,14 @@ public struct Scenario: Sendable {
 
         /// What set-up returns: the driver, and whatever else the scenario has.
         public init(
-            faultPlan: FaultPlan? = nil, livenessBound: Nanoseconds? = nil,
+            faultPlan: FaultPlan? = nil, livenessBound: Nanoseconds? = nil, ownTimeLimit: Nanoseconds? = nil,
             figures: @escaping () -> [(name: String, value: Int64)] = { [] },
             unfinished: @escaping () -> [String] = { [] },
             driver: @escaping @Sendable (ProcessContext) async throws -> Void
         ) {
             self.faultPlan = faultPlan
             self.livenessBound = livenessBound
+            self.ownTimeLimit = ownTimeLimit
             self.figures = figures
             self.unfinished = unfinished
             self.driver = driver
@@ -129,6 +133,7 @@ extension Scenario {
         simulation.properties.stopwatch = stopwatch
         let prepared = try setUp(simulation)
         if let error = simulation.knobError { throw error }
+        if let limit = prepared.ownTimeLimit { simulation.raiseTimeLimit(to: limit) }
         let kinds = try faults.kinds(of: prepared.faultPlan, in: simulation.faults)
         if let schedule {
             try simulation.faults.schedule(schedule)

@@ -140,7 +140,7 @@ extension Simulation {
         if !state.pointee.events.isEmpty {
             return fail(
                 .timeLimit, "virtual time",
-                "the run did not end within \(settings.timeLimit) of virtual time; still waiting: \(waitingText())")
+                "the run did not end within \(timeLimit) of virtual time; still waiting: \(waitingText())")
         }
         fail(.deadlock, "standstill", "nothing is left to happen, and there wait: \(waitingText())")
     }

@@ -38,6 +38,8 @@ public struct SimulationSettings: Sendable {
 public final class Simulation: @unchecked Sendable {
     /// How this run is set.
     public let settings: SimulationSettings
+    /// The run fails when it takes longer than this in virtual time: as set, or longer if its scenario needs it.
+    private(set) var timeLimit: Nanoseconds
     @usableFromInline let state: UnsafeMutablePointer<KernelState>
     /// What the code of the processes runs on.
     public let executor: SimulationExecutor
@@ -81,6 +83,7 @@ public final class Simulation: @unchecked Sendable {
     /// - Precondition: the time limit is not negative.
     public init(_ settings: SimulationSettings) {
         self.settings = settings
+        timeLimit = settings.timeLimit
         precondition(settings.timeLimit >= .zero, "the time limit is \(settings.timeLimit); expected zero or more")
         state = .allocate(capacity: 1)
         state.initialize(
@@ -105,6 +108,13 @@ public final class Simulation: @unchecked Sendable {
 
     /// A run with usual settings but for its seed.
     public convenience init(seed: UInt64) { self.init(SimulationSettings(seed: seed)) }
+
+    /// Lets a run that has yet to begin take that long, where its settings would let it take less.
+    func raiseTimeLimit(to limit: Nanoseconds) {
+        guard limit > timeLimit else { return }
+        timeLimit = limit
+        state.pointee.timeLimit = UInt64(max(0, settings.start.nanosecondsSinceEpoch)) + UInt64(limit.rawValue)
+    }
 
     deinit {
         state.deinitialize(count: 1)

@@ -237,6 +237,22 @@ struct CampaignTests {
         #expect(again.run.violations == report.run.violations)
     }
 
+    @Test("A run whose work takes longer than the time limit has the time that its scenario says it takes, and no more")
+    func ownTimeLimit() throws {
+        func violations(_ ownTimeLimit: Nanoseconds?) throws -> [Violation] {
+            let scenario = Scenario("long", summary: "") { _ in
+                Scenario.Prepared(ownTimeLimit: ownTimeLimit) { try await $0.sleep(for: .hours(30)) }
+            }
+            return try scenario.run(SimulationSettings(seed: 1)).run.violations
+        }
+        #expect(try violations(.hours(31)).isEmpty)
+        let missed = try violations(.hours(29))
+        #expect(missed.map(\.kind) == [.timeLimit])
+        #expect(missed.first?.message.contains("\(Nanoseconds.hours(29))") == true)
+        #expect(try violations(nil).first?.message.contains("\(Nanoseconds.hours(24))") == true)
+        #expect(try violations(.hours(1)).first?.message.contains("\(Nanoseconds.hours(24))") == true)
+    }
+
     // MARK: Selections of faults
 
     @Test("A selection that names what the plan does not have, or nothing, is refused before anything runs")
