@@ -46,7 +46,7 @@ enum RunCommand: Command {
         TrapReport.install(monitor, replayCommand: replayCommand)
         let watchdog = Watchdog(monitor, limitSeconds: options.stuckAfterSeconds, replayCommand: replayCommand)
         let interrupt = Interrupt(control)
-        let progress = Progress(control, total: Int(plan.campaign.seedCount), isWanted: !plan.isJSON)
+        let progress = Progress(control, total: Int(plan.campaign.seedCount), monitor: monitor, isWanted: !plan.isJSON)
         let start = Stopwatch.nanoseconds()
         let faults = options.faults
         let result = try plan.campaign.run(control: control) { seed in
@@ -61,7 +61,8 @@ enum RunCommand: Command {
         var summary = CampaignSummary(
             result: result, options: options, wallSeconds: seconds,
             isInterrupted: control.stopReason == .asked, parts: [CampaignPart(plan.campaign)])
-        let writeError = try writeFailures(scenario, options, plan, &summary)
+        let writeError = try writeFailures(scenario, options, plan, progress, &summary)
+        progress.finish()
         if plan.checksDeterminism, !summary.isInterrupted, summary.divergence == nil {
             let outcome = try Determinism.check(plan.campaign, options)
             (summary.seedsRunTwice, summary.divergence) = (outcome.seedCount, outcome.divergence)
@@ -92,9 +93,11 @@ enum RunCommand: Command {
     ///
     /// - Returns: why they could not be written. What the campaign found is not to be lost for that.
     private static func writeFailures(
-        _ scenario: Scenario, _ options: RunOptions, _ plan: Plan, _ summary: inout CampaignSummary
+        _ scenario: Scenario, _ options: RunOptions, _ plan: Plan, _ progress: Progress,
+        _ summary: inout CampaignSummary
     ) throws -> UsageError? {
         for failure in summary.result.failures.prefix(10) {
+            progress.note("seed \(failure.seed) failed, and runs again for its trace")
             do {
                 let written = try writeFailure(seed: failure.seed, scenario, options, plan)
                 summary.failureFiles.append(written.path)

@@ -1,16 +1,19 @@
 import Foundation
+import Ports
 import SimCore
 
 /// A progress bar on standard error while it is a terminal; nothing in a pipe.
 final class Progress: @unchecked Sendable {
     private let control: Campaign.Control
     private let total: Int
+    private let monitor: RunMonitor
     private let isShown: Bool
     private let start = Stopwatch.nanoseconds()
     private let timer: (any DispatchSourceTimer)?
 
-    init(_ control: Campaign.Control, total: Int, isWanted: Bool) {
+    init(_ control: Campaign.Control, total: Int, monitor: RunMonitor, isWanted: Bool) {
         self.control = control
+        self.monitor = monitor
         self.total = total
         isShown = isWanted && StandardError.isTerminal
         guard isShown else {
@@ -31,9 +34,22 @@ final class Progress: @unchecked Sendable {
         let filled = Int(share * Double(width))
         let bar = String(repeating: "#", count: filled) + String(repeating: ".", count: width - filled)
         let seconds = Double(Stopwatch.nanoseconds() - start) / 1e9
-        let left = share > 0.01 ? "\(Int(seconds / share - seconds)) s left" : ""
+        let left = share > 0.01 ? "\(Int(seconds / share - seconds)) s left" : Self.virtualTime(monitor)
         let text = "\r[\(bar)] \(finished)/\(total) seeds, \(failed) failed, \(Int(seconds)) s, \(left)      "
         StandardError.write(text)
+    }
+
+    /// Where the first of the runs under way is, while none has ended: a run of many orders is long.
+    private static func virtualTime(_ monitor: RunMonitor) -> String {
+        guard let run = monitor.observe().first else { return "" }
+        let seconds = run.now.nanosecondsSinceEpoch / 1_000_000_000
+        return "\(seconds / 3_600) h \(seconds / 60 % 60) min \(seconds % 60) s of virtual time"
+    }
+
+    /// Says what the tool does once the campaign has ended, while it is a terminal.
+    func note(_ text: String) {
+        guard isShown else { return }
+        StandardError.write("\r\u{1B}[K\(text)")
     }
 
     /// Takes the bar away.

@@ -142,7 +142,11 @@ extension ConsumerRecord {
     /// Whether U+0000 is in its key, its headers or its document.
     fileprivate var hasZeroByte: Bool {
         if let key, key.hasZeroByte { return true }
-        for header in headers where header.name.hasZeroByte || header.value.hasZeroByte { return true }
+        // Looked at where they are, since an iterator copies them.
+        let isInHeaders = headers.withUnsafeBufferPointer { headers in
+            headers.indices.contains { headers[$0].name.hasZeroByte || headers[$0].value.hasZeroByte }
+        }
+        if isInHeaders { return true }
         if case .json(let document) = value { return document.hasZeroByte }
         return false
     }

@@ -3,21 +3,25 @@
 extension String {
     /// Whether U+0000 is in it. Eight bytes at a time.
     package var hasZeroByte: Bool {
+        // In place for what the standard library keeps as UTF-8, which is nearly everything.
+        if let answer = utf8.withContiguousStorageIfAvailable(Self.hasZeroByte) { return answer }
         var text = self
-        return text.withUTF8 { bytes in
-            var index = 0
-            while index + 8 <= bytes.count {
-                let word = UnsafeRawPointer(bytes.baseAddress! + index).loadUnaligned(as: UInt64.self)
-                // Some byte of the word is zero.
-                if (word &- 0x0101_0101_0101_0101) & ~word & 0x8080_8080_8080_8080 != 0 { return true }
-                index += 8
-            }
-            while index < bytes.count {
-                if bytes[index] == 0 { return true }
-                index += 1
-            }
-            return false
+        return text.withUTF8(Self.hasZeroByte)
+    }
+
+    private static func hasZeroByte(_ bytes: UnsafeBufferPointer<UInt8>) -> Bool {
+        var index = 0
+        while index + 8 <= bytes.count {
+            let word = UnsafeRawPointer(bytes.baseAddress! + index).loadUnaligned(as: UInt64.self)
+            // Some byte of the word is zero.
+            if (word &- 0x0101_0101_0101_0101) & ~word & 0x8080_8080_8080_8080 != 0 { return true }
+            index += 8
         }
+        while index < bytes.count {
+            if bytes[index] == 0 { return true }
+            index += 1
+        }
+        return false
     }
 
     /// The same text with U+FFFD, the replacement character, in place of U+0000.
@@ -36,11 +40,14 @@ extension JSONValue {
         case .null, .bool, .integer, .decimal: return false
         case .string(let text): return text.hasZeroByte
         case .array(let values):
-            for value in values where value.hasZeroByte { return true }
-            return false
+            // Looked at where they are, since an iterator copies them.
+            return values.withUnsafeBufferPointer { values in
+                values.indices.contains { values[$0].hasZeroByte }
+            }
         case .object(let members):
-            for member in members where member.name.hasZeroByte || member.value.hasZeroByte { return true }
-            return false
+            return members.withUnsafeBufferPointer { members in
+                members.indices.contains { members[$0].name.hasZeroByte || members[$0].value.hasZeroByte }
+            }
         }
     }
 

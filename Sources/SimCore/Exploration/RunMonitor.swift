@@ -1,3 +1,5 @@
+public import Ports
+
 /// Lets another thread see whether runs get on: a process that never gives the thread back cannot be interrupted from inside.
 public final class RunMonitor: Sendable {
     /// A run as it was seen from outside.
@@ -6,6 +8,8 @@ public final class RunMonitor: Sendable {
         public let seed: UInt64
         /// Steps done so far; read without synchronisation, and good for telling movement from standstill only.
         public let stepCount: UInt64
+        /// The run's virtual time; read without synchronisation as well, to be shown and nothing else.
+        public let now: Instant
         /// The process whose code runs, as far as is known.
         public let process: String
     }
@@ -54,7 +58,7 @@ public final class RunMonitor: Sendable {
         let state = run.simulation.state
         let (index, names) = (Int(state.pointee.currentProcess), run.processNames)
         return Observation(
-            seed: run.simulation.seed, stepCount: state.pointee.stepCount,
+            seed: run.simulation.seed, stepCount: state.pointee.stepCount, now: run.simulation.now,
             process: index < names.count ? names[index] : "the simulation itself")
     }
 }

@@ -185,11 +185,13 @@ public final class Transport<Message>: EventHandler, ConnectionBreaking, @unchec
         // What is sent into a connection that is cut is lost; the reset is on its way.
         if table.isCut(id) { return }
         let (from, to) = processes(id, side)
-        let planned = simulation.network.state.planSegment(
+        // Loaded once: each load counts a reference.
+        let network = simulation.network!
+        let planned = network.state.planSegment(
             from: from, to: to, byteCount: byteCount, now: simulation.now,
-            retransmissionTimeout: simulation.network.retransmissionTimeout,
+            retransmissionTimeout: network.retransmissionTimeout,
             decisions: &simulation.state.pointee.decisions)
-        simulation.network.creditFaults()
+        network.creditFaults()
         let due = table.append(message, id, side, dueAt: planned)
         simulation.schedule(
             at: due, handler, code: Code.deliver.rawValue, first: id.word, second: UInt64(side.rawValue))
@@ -285,8 +287,9 @@ public final class Transport<Message>: EventHandler, ConnectionBreaking, @unchec
     }
 
     func isBlocked(_ from: ProcessID, _ to: ProcessID) -> Bool {
-        let blocked = simulation.network.state.isBlocked(from: from, to: to)
-        if blocked { simulation.network.creditFaults() }
+        let network = simulation.network!
+        let blocked = network.state.isBlocked(from: from, to: to)
+        if blocked { network.creditFaults() }
         return blocked || simulation.isHostDown(to) || simulation.isHostDown(from)
     }
 

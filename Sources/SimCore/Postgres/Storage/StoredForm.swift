@@ -44,14 +44,15 @@ enum StoredForm {
         switch document {
         case .null, .bool, .integer, .decimal, .string: return true
         case .array(let values):
-            for value in values where !isSorted(value) { return false }
-            return true
+            return values.withUnsafeBufferPointer { values in values.indices.allSatisfy { isSorted(values[$0]) } }
         case .object(let members):
-            for index in members.indices {
-                if index > 0, !precedes(members[index - 1].name, members[index].name) { return false }
-                if !isSorted(members[index].value) { return false }
+            // Looked at where they are, since an iterator copies them.
+            return members.withUnsafeBufferPointer { members in
+                members.indices.allSatisfy { index in
+                    (index == 0 || precedes(members[index - 1].name, members[index].name))
+                        && isSorted(members[index].value)
+                }
             }
-            return true
         }
     }
 
