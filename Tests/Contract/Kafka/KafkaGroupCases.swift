@@ -4,7 +4,7 @@ import Ports
 enum KafkaGroupCases {
     static let all: [ContractCase] = [
         single, eager, cooperative, handOver, fewerPartitions, roundRobin, sessionTimeout, protocols, staticMember,
-        fencedInstance, fencedCommit, seekWhenAssigned, crash, commitWhenClosing, closeDuringPoll,
+        fencedInstance, fencedCommit, seekWhenAssigned, crash, commitWhenClosing, closeWhenCancelled, closeDuringPoll,
     ]
 
     private static let single = ContractCase.kafka(
@@ -65,6 +65,37 @@ enum KafkaGroupCases {
         await member.consumer.close()
         let next = try await stage.member(of: group, topic)
         try await stage.poll(next, until: "a record") { !next.records.isEmpty }
+        try expect(next.records.values, equals: ["c"], "what the next member reads")
+    }
+
+    private static let closeWhenCancelled = ContractCase.kafka(
+        "groups/close-when-cancelled",
+        "A member that closes in a task that was cancelled gives its partitions back, and what it commits then counts"
+    ) { stage in
+        let topic = try await stage.topic(replicas: 1)
+        try await stage.produce(["a", "b", "c"], to: topic)
+        let partition = TopicPartition(topic, 0)
+        let group = stage.cluster.uniqueName("group")
+        let member = try await stage.member(of: group, topic) { $0.sessionTimeout = .seconds(45) }
+        try await stage.poll(member, until: "three records") { member.records.count == 3 }
+        let consumer = member.consumer
+        member.whenRevoked { _ in try? await consumer.commit([CommittedOffset(partition, 2)]) }
+        let clock = stage.clock
+        let wasCancelled = await withTaskGroup(of: Bool.self) { tasks in
+            tasks.addTask {
+                do {
+                    _ = try await consumer.poll(maximumRecords: 1, timeout: .seconds(60))
+                } catch {}
+                await consumer.close()
+                return Task.isCancelled
+            }
+            try? await clock.sleep(for: .seconds(1))
+            tasks.cancelAll()
+            return await tasks.next() == true
+        }
+        try expect(wasCancelled, equals: true, "whether the task that closed was cancelled")
+        let next = try await stage.member(of: group, topic) { $0.sessionTimeout = .seconds(45) }
+        try await stage.poll(next, until: "a record", within: .seconds(10)) { !next.records.isEmpty }
         try expect(next.records.values, equals: ["c"], "what the next member reads")
     }
 

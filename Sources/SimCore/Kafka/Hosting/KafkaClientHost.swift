@@ -16,6 +16,9 @@ final class KafkaClientHost<Machine: ~Copyable>: EventHandler {
     /// Callbacks that the polling task is to run, in order.
     @exclusivity(unchecked) private(set) var callbacks: ContiguousArray<(RebalanceCallback, [TopicPartition])> = []
     @exclusivity(unchecked) private var isOver = false
+    /// The client's closing has begun with the call after this one: it and those that follow are seen through, though the task
+    /// that closes is often cancelled.
+    @exclusivity(unchecked) private var lastCallBeforeClosing: CallID?
 
     init(
         _ cluster: SimulatedKafkaCluster, context: ProcessContext, machine: consuming Machine,
@@ -80,7 +83,11 @@ final class KafkaClientHost<Machine: ~Copyable>: EventHandler {
         }
         calls[index].waiter = waiter
         do {
-            try await simulation.wait(waiter)
+            if let last = lastCallBeforeClosing, id.rawValue > last.rawValue {
+                try await simulation.waitThroughCancellation(waiter)
+            } else {
+                try await simulation.wait(waiter)
+            }
         } catch {
             calls.removeAll { $0.id == id }
             throw error
@@ -97,6 +104,10 @@ final class KafkaClientHost<Machine: ~Copyable>: EventHandler {
         body(&effects)
         for effect in effects { perform(effect) }
     }
+
+    /// Notes that the client is being closed. What is sent for that is waited for even by a cancelled task, as the production
+    /// adapter does: otherwise a member that is stopped would not give its partitions back.
+    func beginClosing() { lastCallBeforeClosing = lastCallBeforeClosing ?? CallID(nextCall) }
 
     /// Closes the connections; nothing comes back any more.
     func shutDown() {

@@ -77,6 +77,7 @@ final class SimulatedProducer: EventProducer, @unchecked Sendable {
 
     func close() async {
         guard host.context.isAlive else { return }
+        host.beginClosing()
         _ = try? await host.call(WaitReason("what is in flight")) { $0.close(call: $1, now: $2, effects: &$3) }
         host.shutDown()
     }
@@ -145,6 +146,7 @@ final class SimulatedConsumer: EventConsumer, @unchecked Sendable {
 
     func close() async {
         guard host.context.isAlive else { return }
+        host.beginClosing()
         if let call = try? host.start({ $0.close(call: $1, now: $2, effects: &$3) }) {
             _ = try? await finishRunningCallbacks(call, WaitReason("the group to let it go"))
         }
