@@ -119,10 +119,11 @@ private struct LineScanner {
         byte == UInt8(ascii: " ") || byte == UInt8(ascii: "\t") || byte == UInt8(ascii: ",")
     }
 
-    /// Whether the first field is a word, as that of a header is.
+    /// Whether the first field is a word without a digit, as that of a header is: a spoilt number is none.
     var isHeader: Bool {
         guard let first = fields.first else { return false }
-        return bytes[first].contains { ($0 | 0x20) >= UInt8(ascii: "a") && ($0 | 0x20) <= UInt8(ascii: "z") }
+        let letters = UInt8(ascii: "a")...UInt8(ascii: "z")
+        return bytes[first].contains { letters.contains($0 | 0x20) } && !bytes[first].contains { Self.digit($0).1 }
     }
 
     private func text(_ index: Int) -> String { String(decoding: bytes[fields[index]].prefix(40), as: UTF8.self) }

@@ -103,8 +103,30 @@ struct BadInputTests {
             ["replay", "--seed", "1", "--scenario", "primary-backup", "--knob", "size=1"],
             "knob 'size' is never asked for; the run asks for none")
         try Self.expectRefusal(
-            ["replay", "--seed", "1..2"], "--seed takes one seed; for a range see simulate run --seeds")
+            ["replay", "--seed", "1..2"],
+            "--seed is '1..2'; expected one seed, a whole number; for a range see simulate run --seeds")
+        try Self.expectRefusal(["replay", "--seed", "x"], "--seed is 'x'; expected one seed, a whole number")
         try Self.expectRefusal(["replay"], "replay needs a failure file or --seed N")
+    }
+
+    @Test("What contradicts itself is refused, and not taken in part")
+    func contradictions() throws {
+        try Self.expectRefusal(
+            ["run", "--orders", "6", "--option", "orders=5"], "option orders is given twice; expected it once")
+        try Self.expectRefusal(
+            ["run", "--option", "bug=none", "--option", "bug=no-inbox"],
+            "option bug is given twice; expected it once")
+        try Self.expectRefusal(
+            ["run", "--knob", "standby=0", "--knob", "standby=1"], "knob standby is given twice; expected it once")
+        try Self.expectRefusal(
+            ["bugs", "--json", "--markdown"], "--json and --markdown are both given; expected one of them")
+        try Self.expectRefusal(["bugs", "--only", ","], "--only is ','; expected NAME[,..]")
+        try Self.expectRefusal(
+            ["replay", "a.json", "--seed", "1"],
+            "'a.json' and --seed are both given; expected a failure file or a seed")
+        try Self.expectRefusal(
+            ["replay", "a.json", "--orders", "5"],
+            "'--orders' does not go with a failure file, which says how its run is made; see --help")
     }
 
     // MARK: Failure files

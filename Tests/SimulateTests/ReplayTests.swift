@@ -134,7 +134,8 @@ struct ReplayTests {
         for words in [["--faults", "none"], ["--scheduling", "random"], ["--option", "remembers=yes"]] {
             let outcome = try Self.replay(words) { _ in }
             #expect(outcome.status == 2)
-            #expect(outcome.errors == "simulate: unknown option or word '\(words[0])'; see --help\n")
+            let refusal = "'\(words[0])' does not go with a failure file, which says how its run is made; see --help"
+            #expect(outcome.errors == "simulate: \(refusal)\n")
         }
     }
 }

@@ -1,3 +1,4 @@
+import Ports
 import SimCore
 import Testbed
 import Testing
@@ -33,6 +34,16 @@ struct ScenarioTests {
         let scenario = try ShopRuns.scenario(one.scenario, orders: Self.orderCount, publisher: .debezium)
         let report = try ShopRuns.run(scenario, seed: one.seed)
         #expect(report.run.held, "\(report)")
+    }
+
+    @Test("A run of many orders may take the virtual time that they need, and its faults' healing on top of it")
+    func timeOfManyOrders() throws {
+        let entry = try #require(ShopScenarios.named("calm"))
+        var options = ShopOptions(log: try ShopRuns.log.get())
+        options.orderCount = 1_000_000
+        options.arrivalsPerSecond = 8
+        let prepared = try ShopScenarios.make(entry, options).setUp(Simulation(seed: 1))
+        #expect(try #require(prepared.ownTimeLimit) > .seconds(125_000) + options.livenessBound)
     }
 
     @Test("The same seed gives the same trace hash, and another seed another", arguments: ["calm", "default"])

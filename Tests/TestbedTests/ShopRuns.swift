@@ -4,7 +4,7 @@ import Workloads
 
 /// Runs of the shop as `simulate run` does them: a seed draws the scheduling policy beside everything else.
 enum ShopRuns {
-    private static let log = Result { try PurchaseLog.bundled() }
+    static let log = Result { try PurchaseLog.bundled() }
 
     /// A scenario of few orders, so that a debug build gets through tens of seeds.
     static func scenario(

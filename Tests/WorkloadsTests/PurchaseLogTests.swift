@@ -34,6 +34,13 @@ struct PurchaseLogTests {
         #expect(try read("\u{FEFF}1\t19970101\t2\t3.50\n2\t19970102\t1\t7").purchases == plain)
     }
 
+    @Test("A first line whose first field is spoilt is no header: its purchase is not dropped")
+    func spoiltFirstLine() {
+        #expect(
+            problem("0000l 19970101 1 11.77\n2 19970102 1 7")
+                == "line 1: customer id is '0000l'; expected a whole number")
+    }
+
     @Test("A day number counts from the epoch, leap days included")
     func daysCount() throws {
         let days = try read("1 19700101 1 1\n1 20000229 1 1\n1 20000301 1 1").purchases.map(\.day)
@@ -127,7 +134,9 @@ struct PurchaseLogTests {
                 String(String.UnicodeScalarView(field))
             }
             if fields.isEmpty { continue }
-            if index == 0, fields[0].unicodeScalars.contains(where: { $0.properties.isAlphabetic && $0.isASCII }) {
+            if index == 0, fields[0].unicodeScalars.contains(where: { $0.properties.isAlphabetic && $0.isASCII }),
+                !fields[0].contains(where: { ("0"..."9").contains($0) })
+            {
                 continue
             }
             guard let purchase = plainPurchase(fields) else { return (purchases, index + 1) }

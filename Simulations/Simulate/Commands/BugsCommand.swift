@@ -41,6 +41,7 @@ enum BugsCommand: Command {
         var arguments = arguments
         let isJSON = arguments.takeFlag("--json")
         let isMarkdown = arguments.takeFlag("--markdown")
+        if isJSON && isMarkdown { throw UsageError("--json and --markdown are both given; expected one of them") }
         let limit = try arguments.takeInteger("--cpu-seconds", in: 1...86_400) ?? 60
         let bugs = try chosen(try arguments.takeValue("--only"))
         try arguments.finish()
@@ -59,6 +60,7 @@ enum BugsCommand: Command {
 
     private static func chosen(_ list: String?) throws -> [ShopBug] {
         guard let list else { return ShopBugs.all }
+        guard list.contains(where: { $0 != "," }) else { throw UsageError("--only is '\(list)'; expected NAME[,..]") }
         return try list.split(separator: ",").map { name in
             guard let bug = ShopBugs.all.first(where: { $0.name == name }) else {
                 throw UsageError("unknown bug '\(name)'; known are \(ShopBugs.all.map(\.name).joined(separator: ", "))")
@@ -99,11 +101,12 @@ enum BugsCommand: Command {
 
     private static func printText(_ finding: Finding) {
         let seconds = String(format: "%.1f", finding.cpuSeconds)
-        let property = finding.properties.first ?? "NOT FOUND"
+        let property = finding.properties.isEmpty ? "NOT FOUND" : finding.properties.joined(separator: ", ")
         StandardOutput.print(
             "\(pad(finding.bug.name, 38))\(pad(property, 18))\(pad(String(finding.seedCount), 7))\(seconds)")
         if let violation = finding.violation {
-            StandardOutput.print("    \(String("\(violation.message)".prefix(200)))")
+            let text = violation.message
+            StandardOutput.print("    \(text.count > 200 ? text.prefix(200) + " ..." : text)")
         }
         if let replay = finding.replay { StandardOutput.print("    \(replay)") }
     }

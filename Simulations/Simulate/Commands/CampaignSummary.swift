@@ -10,6 +10,8 @@ struct CampaignSummary {
     /// The seeds that it is the result of.
     let parts: [CampaignPart]
     var failureFiles: [String] = []
+    /// Of the shards together; `nil` for a campaign of this process.
+    var costs: (cpuSeconds: Double, peakResidentBytes: Int)?
     /// How many seeds were run in another process as well; `nil` when that was not asked for, or did not come to pass.
     var seedsRunTwice: Int?
     var divergence: String?

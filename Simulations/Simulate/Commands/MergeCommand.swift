@@ -38,6 +38,7 @@ enum MergeCommand: Command {
             result: total, options: try RunOptions(&words), wallSeconds: records.map(\.wallSeconds).max()!,
             isInterrupted: records.contains { $0.interrupted }, parts: records.flatMap(\.parts))
         summary.failureFiles = records.flatMap(\.failureFiles)
+        summary.costs = (records.map(\.cpuSeconds).reduce(0, +), records.map(\.peakRssBytes).max()!)
         let seedsRunTwice = records.compactMap(\.seedsRunTwice)
         if !seedsRunTwice.isEmpty { summary.seedsRunTwice = seedsRunTwice.reduce(0, +) }
         if let shard = shards.first(where: { !$0.record.deterministic }) {

@@ -26,13 +26,13 @@ enum ReplayCommand: Command {
         var arguments = arguments
         let isJSON = arguments.takeFlag("--json")
         let traceFile = try arguments.takeValue("--trace")
-        if let seeds = try arguments.takeSeeds("--seed") {
-            guard seeds.count == 1 else {
-                throw UsageError("--seed takes one seed; for a range see simulate run --seeds")
-            }
+        if let seed = try arguments.takeSeed("--seed") {
             let options = try RunOptions(&arguments)
+            if let path = arguments.takeWord() {
+                throw UsageError("'\(path)' and --seed are both given; expected a failure file or a seed")
+            }
             try arguments.finish()
-            return try replaySeed(seeds.lowerBound, options, isJSON: isJSON, traceFile: traceFile)
+            return try replaySeed(seed, options, isJSON: isJSON, traceFile: traceFile)
         }
         guard let path = arguments.takeWord() else {
             throw UsageError("replay needs a failure file or --seed N")
@@ -41,7 +41,9 @@ enum ReplayCommand: Command {
             throw UsageError("--trace is '\(path)', the failure file itself; expected another")
         }
         let stuckAfterSeconds = try RunOptions.takeStuckAfter(&arguments)
-        try arguments.finish()
+        if let word = arguments.firstLeft {
+            throw UsageError("'\(word)' does not go with a failure file, which says how its run is made; see --help")
+        }
         return try replayFile(
             path, stuckAfterSeconds: stuckAfterSeconds, isJSON: isJSON, traceFile: traceFile)
     }

@@ -9,7 +9,7 @@ enum RunCommand: Command {
         simulate run [OPTIONS]: runs a scenario under many seeds, each with faults of its own.
 
         \(RunOptions.help)
-          --seeds A..B         which seeds (default 1..30)
+          --seeds A..B         which seeds (default 1..200)
           --jobs N             simulations at one time (default: one per core)
           --shard I/N          run only part I of N of the seeds; merge the results with `simulate merge`
           --until-failure      end at the first failing seed
@@ -18,7 +18,9 @@ enum RunCommand: Command {
           --check-determinism  run one seed in ten again in a process of its own and compare hashes
           --json               print one JSON object a line
 
-        SIGINT (Ctrl-C) lets the runs under way end, and the campaign end in a summary of what ran.
+        SIGINT (Ctrl-C) lets the runs under way end, and the campaign end in a summary of what ran. Seeds that had failed are named,
+        and not run again for failure files; `simulate replay --seed` does that. A run that traps ends the tool by that signal (132
+        in a shell), with its seed on standard error.
 
         Exit codes: 0 held, 1 violated, 2 wrong usage, 3 not deterministic, 4 a fault never took effect, 5 liveness missed,
         130 interrupted, and nothing had failed until then.
@@ -54,14 +56,15 @@ enum RunCommand: Command {
                 options.settings(seed: seed), faults: faults, stopwatch: Stopwatch.nanoseconds, monitor: monitor)
         }
         let seconds = Double(Stopwatch.nanoseconds() - start) / 1e9
-        progress.finish()
+        defer { progress.finish() }
         interrupt.finish()
         watchdog.finish()
 
         var summary = CampaignSummary(
             result: result, options: options, wallSeconds: seconds,
             isInterrupted: control.stopReason == .asked, parts: [CampaignPart(plan.campaign)])
-        let writeError = try writeFailures(scenario, options, plan, progress, &summary)
+        // Who interrupts wants the summary now.
+        let writeError = summary.isInterrupted ? nil : try writeFailures(scenario, options, plan, progress, &summary)
         progress.finish()
         if plan.checksDeterminism, !summary.isInterrupted, summary.divergence == nil {
             let outcome = try Determinism.check(plan.campaign, options)
@@ -73,7 +76,7 @@ enum RunCommand: Command {
     }
 
     private static func plan(_ arguments: inout Arguments) throws -> Plan {
-        let seeds = try arguments.takeSeeds("--seeds") ?? 1...30
+        let seeds = try arguments.takeSeeds("--seeds") ?? 1...200
         let jobs = try arguments.takeInteger("--jobs", in: 1...1_024) ?? ProcessInfo.processInfo.activeProcessorCount
         var shard = Shard.whole
         if let text = try arguments.takeValue("--shard") {

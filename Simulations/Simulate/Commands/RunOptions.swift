@@ -18,7 +18,8 @@ struct RunOptions: Sendable {
     static let scenarioHelp = """
           --scenario NAME      what to run (see `simulate scenarios`)
           --orders N           how many orders, where the scenario has orders
-          --workload FILE      a purchase log, where the scenario takes one
+          --workload FILE      a purchase log, where the scenario takes one: a line for each order with customer id, date
+                               (YYYYMMDD), pieces and value, separated by spaces, tabs or commas
           --option NAME=VALUE  any other option of the scenario; may be repeated
           --faults LIST        all (default), none, or kinds separated by commas (see `simulate faults`)
           --scheduling POLICY  which ready task runs next: in-order, random, pct, or pct=DEPTH,STEPS (default: drawn from
@@ -41,14 +42,20 @@ struct RunOptions: Sendable {
         while let pair = try arguments.takeValue("--option") {
             let parts = pair.split(separator: "=", maxSplits: 1)
             guard parts.count == 2 else { throw UsageError("--option is '\(pair)'; expected NAME=VALUE") }
-            options.values[String(parts[0])] = String(parts[1])
+            let name = String(parts[0])
+            guard options.values[name] == nil else {
+                throw UsageError("option \(name) is given twice; expected it once")
+            }
+            options.values[name] = String(parts[1])
         }
         while let pair = try arguments.takeValue("--knob") {
             let parts = pair.split(separator: "=", maxSplits: 1)
             guard parts.count == 2, let value = Int64(parts[1]) else {
                 throw UsageError("--knob is '\(pair)'; expected NAME=VALUE with a whole number")
             }
-            knobs[String(parts[0])] = value
+            let name = String(parts[0])
+            guard knobs[name] == nil else { throw UsageError("knob \(name) is given twice; expected it once") }
+            knobs[name] = value
         }
         stuckAfterSeconds = try Self.takeStuckAfter(&arguments)
         let selection = try arguments.takeValue("--faults") ?? "all"

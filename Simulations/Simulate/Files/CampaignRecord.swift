@@ -58,8 +58,8 @@ struct CampaignRecord: Codable {
         wallSeconds = seconds
         ordersPerSecond = seconds > 0 ? Double(orders) / seconds : 0
         eventsPerSecond = seconds > 0 ? Double(events) / seconds : 0
-        cpuSeconds = Stopwatch.cpuSeconds()
-        peakRssBytes = Stopwatch.peakResidentBytes()
+        let costs = summary.costs ?? (Stopwatch.cpuSeconds(), Stopwatch.peakResidentBytes())
+        (cpuSeconds, peakRssBytes) = costs
         failureFiles = summary.failureFiles
         interrupted = summary.isInterrupted
         deterministic = summary.divergence == nil

@@ -43,6 +43,19 @@ struct Arguments {
         return value
     }
 
+    /// The first word that nobody has taken.
+    var firstLeft: String? { words.first }
+
+    /// Takes a single seed.
+    mutating func takeSeed(_ name: String) throws -> UInt64? {
+        guard let text = try takeValue(name) else { return nil }
+        guard let seed = UInt64(text) else {
+            let hint = text.contains("..") ? "; for a range see simulate run --seeds" : ""
+            throw UsageError("\(name) is '\(text)'; expected one seed, a whole number\(hint)")
+        }
+        return seed
+    }
+
     /// Takes a seed range `A..B`, or a single seed.
     mutating func takeSeeds(_ name: String) throws -> ClosedRange<UInt64>? {
         guard let text = try takeValue(name) else { return nil }

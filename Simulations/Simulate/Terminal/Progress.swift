@@ -30,20 +30,22 @@ final class Progress: @unchecked Sendable {
     private func draw() {
         let (finished, failed) = control.progress
         let share = total == 0 ? 0 : min(1, Double(finished) / Double(total))
-        let width = 30
+        let width = 24
         let filled = Int(share * Double(width))
         let bar = String(repeating: "#", count: filled) + String(repeating: ".", count: width - filled)
         let seconds = Double(Stopwatch.nanoseconds() - start) / 1e9
         let left = share > 0.01 ? "\(Int(seconds / share - seconds)) s left" : Self.virtualTime(monitor)
-        let text = "\r[\(bar)] \(finished)/\(total) seeds, \(failed) failed, \(Int(seconds)) s, \(left)      "
+        let text = "\r\u{1B}[K[\(bar)] \(finished)/\(total) seeds, \(failed) failed, \(Int(seconds)) s, \(left)"
         StandardError.write(text)
     }
 
-    /// Where the first of the runs under way is, while none has ended: a run of many orders is long.
+    /// Where the first of the runs under way is, for as long as nobody can tell when all will have ended: a run of many
+    /// orders is long.
     private static func virtualTime(_ monitor: RunMonitor) -> String {
         guard let run = monitor.observe().first else { return "" }
         let seconds = run.now.nanosecondsSinceEpoch / 1_000_000_000
-        return "\(seconds / 3_600) h \(seconds / 60 % 60) min \(seconds % 60) s of virtual time"
+        func twoDigits(_ number: Int64) -> String { number < 10 ? "0\(number)" : "\(number)" }
+        return "virtual \(seconds / 3_600):\(twoDigits(seconds / 60 % 60)):\(twoDigits(seconds % 60))"
     }
 
     /// Says what the tool does once the campaign has ended, while it is a terminal.

@@ -6,9 +6,10 @@ import Workloads
 struct ArrivalSchedule: Sendable {
     struct Arrival: Sendable {
         let at: Nanoseconds
+        // Four bytes each: the whole schedule is kept, and a run may have a million orders.
         let pieceCount: Int32
         /// Position in the run, from zero.
-        let number: Int
+        let number: Int32
     }
 
     let arrivals: [Arrival]
@@ -36,7 +37,7 @@ struct ArrivalSchedule: Sendable {
         }
         arrivals.sort { $0.at < $1.at }
         self.arrivals = arrivals.enumerated().map {
-            Arrival(at: $0.element.at, pieceCount: $0.element.pieceCount, number: $0.offset)
+            Arrival(at: $0.element.at, pieceCount: $0.element.pieceCount, number: Int32($0.offset))
         }
     }
 }

@@ -89,7 +89,7 @@ package enum ShopScenarios {
             return Scenario.Prepared(
                 faultPlan: configured.faults.isEmpty ? nil : plan, livenessBound: configured.livenessBound,
                 // It ends by itself before that, whether everything is finished or not.
-                ownTimeLimit: ShopWorld.openingTime + configured.safetyPhase + configured.livenessBound,
+                ownTimeLimit: ShopWorld.openingTime + configured.safetyPhase + configured.livenessBound + .minutes(1),
                 figures: { world.figures }, unfinished: { world.unfinished }
             ) { context in
                 try await world.drive(context)

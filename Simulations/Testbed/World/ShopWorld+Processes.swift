@@ -192,7 +192,7 @@ extension ShopWorld {
                     lastMomentPercent: options.lastMomentPercent(simulation), plans, &simulation.decisions)
                 let visit = Customer(
                     context: context, orders: clients.orders, payments: clients.payments, items: clients.items,
-                    memory: memory, observer: observer, number: arrival.number, plan: plan)
+                    memory: memory, observer: observer, number: Int(arrival.number), plan: plan)
                 if pool.hasIdleWorker {
                     pool.queue.put(visit)
                 } else {

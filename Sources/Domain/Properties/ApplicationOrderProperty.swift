@@ -1,7 +1,9 @@
 /// A consumer applies one order's events of one producer in the order in which they were committed. An event that is
 /// parked holds back those behind it.
 public enum ApplicationOrderProperty {
-    /// Each event is looked up once for all pairs of services: a run judges every order at each of its steps.
+    /// The overtakings of an order: for each pair of a consumer and a producer the first one, if there is one.
+    ///
+    /// Looks an event up once for each of its applications.
     public static func violations(_ history: OrderHistory) -> [Violation] {
         let applications = history.applications.compactMap { application in
             history.events.firstIndex { $0.id == application.eventID }.map {

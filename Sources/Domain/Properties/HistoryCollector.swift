@@ -19,7 +19,9 @@ public struct HistoryCollector: Sendable {
     private var orderOfPayment: [UniqueID: UniqueID] = [:]
     /// Request keys seen so far, by a fingerprint, and the orders that they placed.
     private var requestKeys = KeyIndex()
-    private var orderOfRequestKey: [UniqueID?] = []
+    private var orderOfRequestKey: [UniqueID] = []
+    /// In place of an order whose loss was noted. No order has this id: their version is not zero.
+    private static let noOrder = UniqueID(high: 0, low: 0)
     private let remembersOrders: Bool
     /// Orders of which the present transaction applied events, and how many.
     private var applied: [(order: UniqueID, count: Int)] = []
@@ -31,12 +33,13 @@ public struct HistoryCollector: Sendable {
 
     /// What a table's rows are about.
     private enum Subject {
-        case event, application, parking, order, step, payment, attempt, reservation, shipment, notification
+        case event, application, parking, order, item, step, payment, attempt, reservation, shipment, notification
     }
 
     private static let subjects: [String: Subject] = [
         OutboxTable.table.name: .event, InboxTable.table.name: .application, ParkedEventsTable.table.name: .parking,
-        OrdersTable.table.name: .order, OrderStepsTable.table.name: .step, PaymentsTable.table.name: .payment,
+        OrdersTable.table.name: .order, OrderItemsTable.table.name: .item, OrderStepsTable.table.name: .step,
+        PaymentsTable.table.name: .payment,
         GatewayAttemptsTable.table.name: .attempt, ReservationsTable.table.name: .reservation,
         ShipmentsTable.table.name: .shipment, FeedTable.table.name: .notification,
     ]
@@ -62,7 +65,7 @@ public struct HistoryCollector: Sendable {
                 history.shipment = ShipmentStatus(rawValue: row.text(ShipmentsTable.status))
             }
         case .notification: if let new = change.new { observeNotification(new) }
-        case nil: break
+        case .item, nil: break
         }
     }
 
@@ -128,23 +131,23 @@ public struct HistoryCollector: Sendable {
     /// - Returns: the order that the row belonged to, if it belonged to one.
     mutating func undo(_ change: CommittedChange) -> UniqueID? {
         guard let row = change.new ?? change.old else { return nil }
-        switch change.table {
-        case OrdersTable.table.name:
+        switch Self.subjects[change.table] {
+        case .order:
             if change.old == nil, let position = requestKeys.position(of: Self.fingerprint(ofKeyOf: row)) {
-                orderOfRequestKey[position] = nil
+                orderOfRequestKey[position] = Self.noOrder
             }
             return row.uuid(OrdersTable.id)
-        case OutboxTable.table.name: return UniqueID(row.text(OutboxTable.aggregateID))
-        case InboxTable.table.name: return UniqueID(row.text(InboxTable.aggregateID))
-        case ParkedEventsTable.table.name: return UniqueID(row.text(ParkedEventsTable.aggregateID))
-        case OrderStepsTable.table.name: return row.uuid(OrderStepsTable.orderID)
-        case OrderItemsTable.table.name: return row.uuid(OrderItemsTable.orderID)
-        case PaymentsTable.table.name: return row.uuid(PaymentsTable.orderID)
-        case GatewayAttemptsTable.table.name: return row.uuid(GatewayAttemptsTable.orderID)
-        case ReservationsTable.table.name: return row.uuid(ReservationsTable.orderID)
-        case ShipmentsTable.table.name: return row.uuid(ShipmentsTable.orderID)
-        case FeedTable.table.name: return row.uuid(FeedTable.orderID)
-        default: return nil
+        case .event: return UniqueID(row.text(OutboxTable.aggregateID))
+        case .application: return UniqueID(row.text(InboxTable.aggregateID))
+        case .parking: return UniqueID(row.text(ParkedEventsTable.aggregateID))
+        case .step: return row.uuid(OrderStepsTable.orderID)
+        case .item: return row.uuid(OrderItemsTable.orderID)
+        case .payment: return row.uuid(PaymentsTable.orderID)
+        case .attempt: return row.uuid(GatewayAttemptsTable.orderID)
+        case .reservation: return row.uuid(ReservationsTable.orderID)
+        case .shipment: return row.uuid(ShipmentsTable.orderID)
+        case .notification: return row.uuid(FeedTable.orderID)
+        case nil: return nil
         }
     }
 
@@ -208,10 +211,11 @@ public struct HistoryCollector: Sendable {
             orderOfRequestKey.append(id)
             return
         }
-        if let twin = orderOfRequestKey[position] {
-            if twin != id { update(id) { $0.twins.append(twin) } }
-        } else {
+        let twin = orderOfRequestKey[position]
+        if twin == Self.noOrder {
             orderOfRequestKey[position] = id
+        } else if twin != id {
+            update(id) { $0.twins.append(twin) }
         }
     }
 

@@ -21,7 +21,7 @@ public struct FailureFile: Hashable, Sendable, Codable {
     public var scheduling: Scheduling
     /// The virtual time at which the run began.
     public var start: Instant
-    /// The span of virtual time after which the run fails.
+    /// The span of virtual time after which the run fails, as it was set (``SimulationSettings/timeLimit``).
     public var timeLimit: Nanoseconds
     /// How many steps one instant may have.
     public var instantStepLimit: UInt64

@@ -8,8 +8,8 @@ public struct Scenario: Sendable {
         public var faultPlan: FaultPlan?
         /// How long, after the faults have healed, everything may take to finish; `nil`: the time limit alone decides.
         public var livenessBound: Nanoseconds?
-        /// How long the run may take by what it has to do, from its beginning. A time limit that is shorter is raised to it:
-        /// the limit is there for runs that do not end. `nil`: the limit is as set.
+        /// How long the run may take by what it has to do, from its beginning. The usual time limit, which is there for runs
+        /// that do not end, is raised to it where it is shorter; a limit that the settings set is not. `nil`: the limit is as set.
         public var ownTimeLimit: Nanoseconds?
         /// Runs as a process of its own; the run is over when it returns.
         public var driver: @Sendable (ProcessContext) async throws -> Void

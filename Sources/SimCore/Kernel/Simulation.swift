@@ -8,8 +8,11 @@ public struct SimulationSettings: Sendable {
     public var scheduling: Scheduling = .inOrder
     /// The virtual time at which the run begins. Only a run that is tied to a clock outside has a reason to begin elsewhere.
     public var start = Instant.epoch
-    /// The run fails when virtual time passes this.
-    public var timeLimit: Nanoseconds = .hours(24)
+    /// A time limit that nobody has set.
+    static let usualTimeLimit = Nanoseconds.hours(24)
+    /// The run fails when virtual time passes this. A scenario whose work takes longer than the usual 24 hours raises that
+    /// (``Scenario/Prepared/ownTimeLimit``); any other limit stays as it is set.
+    public var timeLimit = SimulationSettings.usualTimeLimit
     /// The run fails when more than this many steps happen at one instant.
     public var instantStepLimit: UInt64 = 1_000_000
     /// Keeps each event in words, for ``Trace`` and ``Divergence``. Memory grows with the run then.
@@ -38,7 +41,7 @@ public struct SimulationSettings: Sendable {
 public final class Simulation: @unchecked Sendable {
     /// How this run is set.
     public let settings: SimulationSettings
-    /// The run fails when it takes longer than this in virtual time: as set, or longer if its scenario needs it.
+    /// The run fails when it takes longer than this in virtual time: as set, or as long as its scenario needs.
     private(set) var timeLimit: Nanoseconds
     @usableFromInline let state: UnsafeMutablePointer<KernelState>
     /// What the code of the processes runs on.
@@ -109,16 +112,19 @@ public final class Simulation: @unchecked Sendable {
     /// A run with usual settings but for its seed.
     public convenience init(seed: UInt64) { self.init(SimulationSettings(seed: seed)) }
 
-    /// Lets a run that has yet to begin take that long, where its settings would let it take less.
-    func raiseTimeLimit(to limit: Nanoseconds) {
-        guard limit > timeLimit else { return }
-        timeLimit = limit
-        state.pointee.timeLimit = UInt64(max(0, settings.start.nanosecondsSinceEpoch)) + UInt64(limit.rawValue)
-    }
-
     deinit {
         state.deinitialize(count: 1)
         state.deallocate()
+    }
+
+    /// Lets the run take that long, where nobody has set another limit and the usual one would let it take less.
+    ///
+    /// - Precondition: the run has yet to begin.
+    func raiseTimeLimit(to limit: Nanoseconds) {
+        precondition(!hasBegun, "the time limit of a run that has begun cannot be raised")
+        guard timeLimit == SimulationSettings.usualTimeLimit, limit > timeLimit else { return }
+        timeLimit = limit
+        state.pointee.timeLimit = UInt64(max(0, settings.start.nanosecondsSinceEpoch)) + UInt64(limit.rawValue)
     }
 
     /// True virtual time; processes read it through their own clocks.

@@ -126,6 +126,15 @@ enum KafkaConsumerCases {
         try await stage.mustFail(.wrongState, "polling") {
             _ = try await consumer.poll(maximumRecords: 1, timeout: .milliseconds(100))
         }
+        let member = try await stage.consumer(group: stage.cluster.uniqueName("group"))
+        try await member.assign([CommittedOffset(partition(topic), 0)])
+        await member.close()
+        try await stage.mustFail(.wrongState, "committing") {
+            try await member.commit([CommittedOffset(partition(topic), 0)])
+        }
+        try await stage.mustFail(.wrongState, "asking for offsets") {
+            _ = try await member.committed([partition(topic)])
+        }
         let producer = try await stage.producer()
         await producer.close()
         await producer.close()

@@ -4,7 +4,8 @@ import Ports
 enum KafkaGroupCases {
     static let all: [ContractCase] = [
         single, eager, cooperative, handOver, fewerPartitions, roundRobin, sessionTimeout, protocols, staticMember,
-        fencedInstance, fencedCommit, seekWhenAssigned, crash, commitWhenClosing, closeWhenCancelled, closeDuringPoll,
+        fencedInstance, fencedCommit, seekWhenAssigned, crash, commitWhenClosing, closeWhenCancelled, closeTwice,
+        closeDuringPoll,
     ]
 
     private static let single = ContractCase.kafka(
@@ -97,6 +98,21 @@ enum KafkaGroupCases {
         let next = try await stage.member(of: group, topic) { $0.sessionTimeout = .seconds(45) }
         try await stage.poll(next, until: "a record", within: .seconds(10)) { !next.records.isEmpty }
         try expect(next.records.values, equals: ["c"], "what the next member reads")
+    }
+
+    private static let closeTwice = ContractCase.kafka(
+        "groups/close-twice", "Of two tasks that close one member both come to an end, and the member has left"
+    ) { stage in
+        let topic = try await stage.topic(replicas: 1)
+        let group = stage.cluster.uniqueName("group")
+        let member = try await stage.member(of: group, topic) { $0.sessionTimeout = .seconds(45) }
+        try await stage.poll(member, until: "it has the partition") { member.partitions == [0] }
+        let consumer = member.consumer
+        async let first: Void = consumer.close()
+        async let second: Void = consumer.close()
+        _ = await (first, second)
+        let next = try await stage.member(of: group, topic) { $0.sessionTimeout = .seconds(45) }
+        try await stage.poll(next, until: "the next member has it", within: .seconds(10)) { next.partitions == [0] }
     }
 
     private static let closeDuringPoll = ContractCase.kafka(

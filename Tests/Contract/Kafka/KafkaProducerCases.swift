@@ -4,7 +4,7 @@ import Ports
 enum KafkaProducerCases {
     static let all: [ContractCase] = [
         acknowledgeNothing, idempotenceNeedsAll, order, retryIsWrittenOnce, retryDuplicates, sessionsDoNotShare,
-        lateAnswer, neverSent, firstFailure,
+        lateAnswer, neverSent, firstFailure, closeWhenCancelled,
     ]
 
     private static let acknowledgeNothing = ContractCase.kafka(
@@ -23,6 +23,23 @@ enum KafkaProducerCases {
             written.map(\.topicPartition), equals: Array(repeating: TopicPartition(topic, 0), count: 2), "partitions")
         try expect(
             try await stage.read(topic, count: 3).values, equals: ["acknowledged", "a", "b"], "what was written")
+    }
+
+    private static let closeWhenCancelled = ContractCase.kafka(
+        "producers/close-when-cancelled", "A producer that a cancelled task closes sends first what it holds"
+    ) { stage in
+        let topic = try await stage.topic(replicas: 1)
+        let producer = try await stage.producer { $0.linger = .seconds(1) }
+        // So that it knows the topic.
+        _ = try await producer.send(KafkaStage.records(["a"], topic))
+        async let written = producer.send(KafkaStage.records(["b"], topic))
+        try await stage.clock.sleep(for: .milliseconds(100))
+        await withTaskGroup(of: Void.self) { tasks in
+            tasks.addTask { await producer.close() }
+            tasks.cancelAll()
+        }
+        try expect(try await written.map(\.offset), equals: [1], "where the record was written")
+        try expect(try await stage.read(topic, count: 2).values, equals: ["a", "b"], "what the log has")
     }
 
     private static let idempotenceNeedsAll = ContractCase.kafka(

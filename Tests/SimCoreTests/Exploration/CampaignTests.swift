@@ -239,11 +239,13 @@ struct CampaignTests {
 
     @Test("A run whose work takes longer than the time limit has the time that its scenario says it takes, and no more")
     func ownTimeLimit() throws {
-        func violations(_ ownTimeLimit: Nanoseconds?) throws -> [Violation] {
+        func violations(_ ownTimeLimit: Nanoseconds?, limit: Nanoseconds? = nil) throws -> [Violation] {
             let scenario = Scenario("long", summary: "") { _ in
                 Scenario.Prepared(ownTimeLimit: ownTimeLimit) { try await $0.sleep(for: .hours(30)) }
             }
-            return try scenario.run(SimulationSettings(seed: 1)).run.violations
+            var settings = SimulationSettings(seed: 1)
+            if let limit { settings.timeLimit = limit }
+            return try scenario.run(settings).run.violations
         }
         #expect(try violations(.hours(31)).isEmpty)
         let missed = try violations(.hours(29))
@@ -251,6 +253,8 @@ struct CampaignTests {
         #expect(missed.first?.message.contains("\(Nanoseconds.hours(29))") == true)
         #expect(try violations(nil).first?.message.contains("\(Nanoseconds.hours(24))") == true)
         #expect(try violations(.hours(1)).first?.message.contains("\(Nanoseconds.hours(24))") == true)
+        // A limit that somebody has set is not raised.
+        #expect(try violations(.hours(31), limit: .hours(2)).first?.message.contains("\(Nanoseconds.hours(2))") == true)
     }
 
     // MARK: Selections of faults

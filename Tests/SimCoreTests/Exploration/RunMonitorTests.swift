@@ -54,6 +54,22 @@ struct RunMonitorTests {
         #expect(names.lines == ["the simulation itself", "worker", "driver", "late"])
     }
 
+    @Test("Where a run is in virtual time is seen from outside")
+    func virtualTime() throws {
+        let monitor = RunMonitor()
+        let times = Notes()
+        let scenario = Scenario("looking", summary: "") { _ in
+            Scenario.Prepared { context in
+                for _ in 0..<2 {
+                    times.add("\(monitor.observe().map(\.now))")
+                    try await context.sleep(for: .hours(3))
+                }
+            }
+        }
+        _ = try scenario.run(SimulationSettings(seed: 1), monitor: monitor)
+        #expect(times.lines == ["\([Instant.epoch])", "\([Instant.epoch + .hours(3)])"])
+    }
+
     @Test("Looking on from another thread while processes are added is safe")
     func addingWhileObserved() throws {
         let monitor = RunMonitor()

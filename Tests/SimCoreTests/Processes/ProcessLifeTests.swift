@@ -4,6 +4,30 @@ import Testing
 
 @Suite("Lives of a process")
 struct ProcessLifeTests {
+    @Test("A machine is down from its crash to its own start, whatever other processes do")
+    func machinesThatAreDown() {
+        let simulation = Simulation(seed: 1)
+        let names = ["first", "second"]
+        let processes = names.map { simulation.addProcess($0) { try await $0.sleep(for: .hours(1)) } }
+        @Sendable func isDown() -> [Bool] { processes.map { simulation.isHostDown($0) } }
+        let report = simulation.run { context in
+            try await context.sleep(for: .seconds(1))
+            simulation.crash(processes[0], hostDown: true)
+            simulation.crash(processes[1])
+            #expect(isDown() == [true, false])
+            simulation.start(processes[1])
+            #expect(isDown() == [true, false])
+            simulation.crash(processes[1], hostDown: true)
+            simulation.start(processes[0])
+            #expect(isDown() == [false, true])
+            simulation.start(processes[1])
+            #expect(isDown() == [false, false])
+            simulation.crash(processes[0], hostDown: true)
+            #expect(isDown() == [true, false])
+        }
+        #expect(report.held)
+    }
+
     @Test("Each start is a new incarnation, and its main function runs anew")
     func incarnations() {
         let simulation = Simulation(seed: 1)

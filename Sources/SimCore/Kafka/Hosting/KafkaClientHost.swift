@@ -11,14 +11,29 @@ final class KafkaClientHost<Machine: ~Copyable>: EventHandler {
     private let step: (inout Machine, ClientEvent, Instant, inout [ClientEffect]) -> Void
     @exclusivity(unchecked) private var nextCall: Int64 = 0
     /// Calls under way: a client object has a handful.
-    @exclusivity(unchecked) private var calls: ContiguousArray<(id: CallID, waiter: WaiterID?, result: ClientResult?)> =
-        []
+    @exclusivity(unchecked) private var calls: ContiguousArray<Call> = []
     /// Callbacks that the polling task is to run, in order.
     @exclusivity(unchecked) private(set) var callbacks: ContiguousArray<(RebalanceCallback, [TopicPartition])> = []
     @exclusivity(unchecked) private var isOver = false
-    /// The client's closing has begun with the call after this one: it and those that follow are seen through, though the task
-    /// that closes is often cancelled.
-    @exclusivity(unchecked) private var lastCallBeforeClosing: CallID?
+    @exclusivity(unchecked) private var closing: Closing?
+
+    private struct Call {
+        let id: CallID
+        /// When a call of the closing is given up; `nil` for all others, whose time the machine knows.
+        let givenUpAt: Instant?
+        var waiter: WaiterID?
+        var result: ClientResult?
+    }
+
+    /// How a client ends, as the production adapter lets it end. What belongs to it is waited for even by a cancelled task:
+    /// otherwise a member that is stopped would not give its partitions back.
+    private struct Closing {
+        /// The closing has begun with the call after this one; it and those that follow belong to it.
+        let lastCallBefore: Int64
+        let deadline: Instant
+        /// How long a call in a callback of the closing may take.
+        let callTimeout: Nanoseconds
+    }
 
     init(
         _ cluster: SimulatedKafkaCluster, context: ProcessContext, machine: consuming Machine,
@@ -49,12 +64,23 @@ final class KafkaClientHost<Machine: ~Copyable>: EventHandler {
 
     /// Begins a call.
     func start(_ begin: (inout Machine, CallID, Instant, inout [ClientEffect]) -> Void) throws -> CallID {
-        try context.checkAlive()
+        try requireOpen()
         nextCall += 1
         let id = CallID(nextCall)
-        calls.append((id, nil, nil))
+        calls.append(Call(id: id, givenUpAt: closing.map { giveUpTime($0) }))
         run { begin(&machine, id, simulation.now, &$0) }
         return id
+    }
+
+    /// - Throws: ``Ports/ProcessStopped``, and the refusal of a client that was closed.
+    func requireOpen() throws {
+        try context.checkAlive()
+        if isOver { throw EventLogError.refused("this client is closed; open another") }
+    }
+
+    private func giveUpTime(_ closing: Closing) -> Instant {
+        let isTheClosing = nextCall == closing.lastCallBefore + 1
+        return isTheClosing ? closing.deadline : simulation.now + closing.callTimeout
     }
 
     /// Waits for the result of a call.
@@ -77,16 +103,18 @@ final class KafkaClientHost<Machine: ~Copyable>: EventHandler {
 
     /// Waits until the call has a result, or a callback is to be run.
     func pause(_ id: CallID, _ reason: WaitReason) async throws {
-        let waiter = simulation.makeWaiter(context, reason)
         guard let index = calls.firstIndex(where: { $0.id == id }) else {
             preconditionFailure("a call is waited for twice")
         }
+        let waiter = simulation.makeWaiter(context, reason, deadline: calls[index].givenUpAt)
+        let isOfClosing = calls[index].givenUpAt != nil
         calls[index].waiter = waiter
         do {
-            if let last = lastCallBeforeClosing, id.rawValue > last.rawValue {
-                try await simulation.waitThroughCancellation(waiter)
-            } else {
+            if !isOfClosing {
                 try await simulation.wait(waiter)
+            } else if try await !simulation.waitThroughCancellation(waiter) {
+                throw EventLogError(
+                    .requestTimedOut, "the client is being closed, and \(reason) took too long", outcome: .unknown)
             }
         } catch {
             calls.removeAll { $0.id == id }
@@ -105,14 +133,24 @@ final class KafkaClientHost<Machine: ~Copyable>: EventHandler {
         for effect in effects { perform(effect) }
     }
 
-    /// Notes that the client is being closed. What is sent for that is waited for even by a cancelled task, as the production
-    /// adapter does: otherwise a member that is stopped would not give its partitions back.
-    func beginClosing() { lastCallBeforeClosing = lastCallBeforeClosing ?? CallID(nextCall) }
+    /// Begins the client's end: the next call is the one that closes it.
+    ///
+    /// - Returns: false when somebody else has begun it; then there is nothing to do.
+    func beginClosing(within limit: Nanoseconds, callTimeout: Nanoseconds) -> Bool {
+        guard context.isAlive, closing == nil, !isOver else { return false }
+        closing = Closing(lastCallBefore: nextCall, deadline: simulation.now + limit, callTimeout: callTimeout)
+        return true
+    }
 
-    /// Closes the connections; nothing comes back any more.
+    /// Closes the connections: nothing comes back any more, and what others wait for ends here.
     func shutDown() {
         isOver = true
         connections.closeAll()
+        for index in calls.indices where calls[index].result == nil {
+            calls[index].result = .failed(
+                EventLogError(.wrongState, "the client was closed before the answer came", outcome: .unknown))
+            wake(index)
+        }
     }
 
     // MARK: Events

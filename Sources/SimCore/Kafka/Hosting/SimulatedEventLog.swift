@@ -50,7 +50,7 @@ final class SimulatedProducer: EventProducer, @unchecked Sendable {
     }
 
     func beginTransaction() async throws {
-        try host.context.checkAlive()
+        try host.requireOpen()
         if let error = host.machine.beginTransaction() { throw error }
     }
 
@@ -76,8 +76,8 @@ final class SimulatedProducer: EventProducer, @unchecked Sendable {
     }
 
     func close() async {
-        guard host.context.isAlive else { return }
-        host.beginClosing()
+        let limit = host.machine.settings.deliveryTimeout
+        guard host.beginClosing(within: limit, callTimeout: limit) else { return }
         _ = try? await host.call(WaitReason("what is in flight")) { $0.close(call: $1, now: $2, effects: &$3) }
         host.shutDown()
     }
@@ -145,8 +145,8 @@ final class SimulatedConsumer: EventConsumer, @unchecked Sendable {
     }
 
     func close() async {
-        guard host.context.isAlive else { return }
-        host.beginClosing()
+        // As the production adapter: after that the session's timeout does the rest.
+        guard host.beginClosing(within: .seconds(10), callTimeout: .seconds(5)) else { return }
         if let call = try? host.start({ $0.close(call: $1, now: $2, effects: &$3) }) {
             _ = try? await finishRunningCallbacks(call, WaitReason("the group to let it go"))
         }
@@ -176,7 +176,7 @@ final class SimulatedConsumer: EventConsumer, @unchecked Sendable {
     private func change(
         _ body: (inout ConsumerClient, Instant, inout [ClientEffect]) -> EventLogError?
     ) throws {
-        try host.context.checkAlive()
+        try host.requireOpen()
         var failure: EventLogError?
         host.run { failure = body(&host.machine, host.simulation.now, &$0) }
         if let failure { throw failure }

@@ -47,7 +47,8 @@ public protocol ConnectionDelegate<Message>: AnyObject {
     associatedtype Message
     /// This end is open: for a client after the handshake, for a server when a client connects.
     func connectionOpened(_ connection: ConnectionID, side: ConnectionSide, peer: ProcessID)
-    /// A message arrived, in order. It is handed over, so that no part of it is counted twice.
+    /// A message arrived, in order. It is moved to the receiver, which saves the copy; a method whose parameter is not marked
+    /// `consuming` does as well.
     func connection(_ connection: ConnectionID, side: ConnectionSide, received message: consuming Message)
     /// This end is over. Nothing more comes of it.
     func connectionEnded(_ connection: ConnectionID, side: ConnectionSide, _ end: ConnectionEnd)

@@ -19,7 +19,11 @@ enum RowCondition {
         return true
     }
 
-    /// Whether a row satisfies a WHERE in which each of the named comparisons is with one of its operands alone.
+    /// Whether a row satisfies a WHERE in which some comparisons are with one of their operands alone.
+    ///
+    /// - Parameters:
+    ///   - choice: which operand, for each of `comparisons`.
+    ///   - comparisons: positions in the condition.
     static func isSatisfied(
         _ condition: [Comparison], by values: [Value], choosing choice: [Int], of comparisons: [Int]
     ) -> Bool {

@@ -3,11 +3,12 @@ import Ports
 extension TableStore {
     /// Collects the rows of which the snapshot sees a version that satisfies the condition.
     ///
+    /// Marked mutating, which it is not: a table in an array is then used where it is, and not copied first.
+    ///
     /// - Parameters:
     ///   - limit: stop after that many, if the path gives the wanted order; then the scan can go on later.
     ///   - resumesAfter: in: the entry behind which an index scan goes on; out: likewise for the next call, or `nil`
     ///     when everything was seen.
-    // Marked mutating, which it is not: a table in an array is then used where it is, and not copied first.
     mutating func search(
         _ path: AccessPath, _ condition: [Comparison], _ snapshot: StatementSnapshot, limit: Int?,
         resumesAfter: inout OrderedEntry?, into candidates: inout ContiguousArray<UInt32>
