@@ -108,9 +108,13 @@ enum KafkaGroupCases {
         let member = try await stage.member(of: group, topic) { $0.sessionTimeout = .seconds(45) }
         try await stage.poll(member, until: "it has the partition") { member.partitions == [0] }
         let consumer = member.consumer
+        let start = stage.clock.monotonicNow
         async let first: Void = consumer.close()
         async let second: Void = consumer.close()
         _ = await (first, second)
+        // Neither is left to the ten seconds after which a closing is given up.
+        let span = stage.clock.monotonicNow - start
+        try expect(span < .seconds(9), equals: true, "whether both have ended by themselves")
         let next = try await stage.member(of: group, topic) { $0.sessionTimeout = .seconds(45) }
         try await stage.poll(next, until: "the next member has it", within: .seconds(10)) { next.partitions == [0] }
     }

@@ -114,7 +114,8 @@ final class KafkaClientHost<Machine: ~Copyable>: EventHandler {
                 try await simulation.wait(waiter)
             } else if try await !simulation.waitThroughCancellation(waiter) {
                 throw EventLogError(
-                    .requestTimedOut, "the client is being closed, and \(reason) took too long", outcome: .unknown)
+                    .requestTimedOut, "the client is being closed, and \(reason.description) took too long",
+                    outcome: .unknown)
             }
         } catch {
             calls.removeAll { $0.id == id }
