@@ -56,6 +56,7 @@ enum RunCommand: Command {
                 options.settings(seed: seed), faults: faults, stopwatch: Stopwatch.nanoseconds, monitor: monitor)
         }
         let seconds = Double(Stopwatch.nanoseconds() - start) / 1e9
+        // Also when what follows throws: its error is to stand on a line of its own.
         defer { progress.finish() }
         interrupt.finish()
         watchdog.finish()

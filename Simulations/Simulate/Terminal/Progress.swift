@@ -48,8 +48,9 @@ final class Progress: @unchecked Sendable {
         return "virtual \(seconds / 3_600):\(twoDigits(seconds / 60 % 60)):\(twoDigits(seconds % 60))"
     }
 
-    /// Says what the tool does once the campaign has ended, while it is a terminal.
+    /// Says what the tool does once the campaign has ended, in the place of the bar, which is drawn no more.
     func note(_ text: String) {
+        timer?.cancel()
         guard isShown else { return }
         StandardError.write("\r\u{1B}[K\(text)")
     }

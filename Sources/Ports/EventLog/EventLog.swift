@@ -157,7 +157,7 @@ public protocol EventProducer: AnyObject, Sendable {
     /// - Throws: ``EventLogError``, with `requiresAbort` or `isFatal`, or with an unknown outcome: then call it again.
     func commitTransaction() async throws
     func abortTransaction() async throws
-    /// Waits for what is in flight, then closes. Never throws.
+    /// Waits for what is in flight, even in a task that is cancelled, then closes. Never throws.
     func close() async
 }
 
@@ -184,7 +184,8 @@ public protocol EventConsumer: AnyObject, Sendable {
     func pause(_ partitions: [TopicPartition]) throws
     func resume(_ partitions: [TopicPartition]) throws
     func seek(to position: CommittedOffset) async throws
-    /// Leaves the group (a static member stays until its session times out). Never throws.
+    /// Leaves the group (a static member stays until its session times out), even in a task that is cancelled, and gives up
+    /// after ten seconds. What a listener commits meanwhile counts. Never throws.
     func close() async
 }
 
